@@ -1,0 +1,53 @@
+//! The commands, one a file.
+
+mod demo;
+mod fetch;
+mod preprocess;
+mod status;
+mod summary;
+mod trials;
+
+use std::io::Write;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::cli::{Cli, Command};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::stages::trial::StageName;
+
+/// Runs a command.
+pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
+    let common = &cli.common;
+    if let Some(threads) = common.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .context("cannot set the number of threads")?;
+    }
+    match cli.command {
+        Command::Demo => demo::run(common, progress),
+        Command::Fetch(flags) => fetch::run(common, &flags, progress),
+        Command::Preprocess(flags) => preprocess::run(common, &flags, progress),
+        Command::Train(flags) => trials::run(common, &flags, StageName::Train, progress),
+        Command::Evaluate(flags) => trials::run(common, &flags, StageName::Evaluate, progress),
+        Command::Report(flags) => trials::run(common, &flags, StageName::Report, progress),
+        Command::Status(flags) => {
+            status::run(common, &flags.trial, flags.explain, StageName::Report, progress)
+        }
+    }
+}
+
+/// Prints a result on standard output. A reader that went away is no failure.
+pub(crate) fn print(text: &str) {
+    drop(std::io::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// Prints a result as one line of JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
+    let mut line = serde_json::to_string(value).context("cannot write the result as JSON")?;
+    line.push('\n');
+    print(&line);
+    Ok(())
+}

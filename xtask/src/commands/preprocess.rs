@@ -1,0 +1,71 @@
+//! `preprocess`: songs to spectrograms.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::cli::CommonFlags;
+use crate::commands::{print, print_json, status};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::session::{Session, UnusableSong, count};
+use crate::settings::{CorpusFlags, TrialFlags};
+use crate::stages::trial::{StageName, Trial};
+
+/// What `preprocess --json` prints.
+#[derive(Debug, Serialize)]
+struct Summary {
+    corpus: String,
+    spectrograms: String,
+    artists: usize,
+    albums: usize,
+    songs: usize,
+    hours: f64,
+    unusable: Vec<UnusableSong>,
+    seconds: f64,
+    interrupted: bool,
+}
+
+/// Brings the spectrograms of a corpus up to date.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &CorpusFlags,
+    progress: &Progress,
+) -> Result<Outcome> {
+    if common.dry_run {
+        let trial = TrialFlags { corpus: flags.clone(), ..TrialFlags::default() };
+        return status::run(common, &trial, true, StageName::Preprocess, progress);
+    }
+    let started = Instant::now();
+    let session = Session::writing(common, progress)?;
+    let trial = Trial::new(&session, flags.config()?)?;
+    let outcome = trial.bring_up_to_date(&session, StageName::Preprocess)?.outcome;
+    let stored = trial.stored(&session)?;
+    let summary = Summary {
+        corpus: trial.source.name.clone(),
+        spectrograms: stored.folder.display().to_string(),
+        artists: stored.artists,
+        albums: stored.albums,
+        songs: stored.songs,
+        hours: stored.seconds / 3600.0,
+        unusable: session.unusable(),
+        seconds: started.elapsed().as_secs_f64(),
+        interrupted: outcome == Outcome::Interrupted,
+    };
+    if common.json {
+        print_json(&summary)?;
+    } else {
+        print(&format!(
+            "{}: {}, {}, {}, {:.2} hours of audio in {} ({:.1} s)\n",
+            summary.corpus,
+            count(summary.artists, "artist"),
+            count(summary.albums, "album"),
+            count(summary.songs, "song"),
+            summary.hours,
+            summary.spectrograms,
+            summary.seconds,
+        ));
+    }
+    session.finish(outcome)
+}

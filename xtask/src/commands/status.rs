@@ -1,0 +1,94 @@
+//! `status`, and `--dry-run` of every other command: what would run, and why.
+
+use anyhow::Result;
+use cantus_pipeline::{Plan, Reason, Verdict};
+use serde::Serialize;
+
+use crate::cli::CommonFlags;
+use crate::commands::{print, print_json};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::session::{Session, UnusableSong};
+use crate::settings::TrialFlags;
+use crate::stages::trial::{StageName, Trial};
+
+/// Reasons shown for each stage; a corpus whose songs all changed has thousands.
+const MOST_REASONS: usize = 12;
+
+/// What `status --json` prints for each trial.
+#[derive(Debug, Serialize)]
+struct TrialStatus<'a> {
+    corpus: &'a str,
+    run: String,
+    fresh: bool,
+    stages: &'a Plan,
+    unusable: Vec<UnusableSong>,
+}
+
+/// Says what of each trial is stale up to the stage `last`.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &TrialFlags,
+    explain: bool,
+    last: StageName,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let session = Session::reading(common, progress)?;
+    for config in flags.trials()? {
+        let trial = Trial::new(&session, config)?;
+        let plan = trial.plan(&session, last)?;
+        if common.json {
+            print_json(&TrialStatus {
+                corpus: &trial.source.name,
+                run: trial.run.display().to_string(),
+                fresh: plan.is_fresh(),
+                stages: &plan,
+                unusable: session.unusable(),
+            })?;
+        } else {
+            print(&describe(&session, &trial, &plan, explain)?);
+        }
+    }
+    session.finish(Outcome::Done)
+}
+
+fn describe(session: &Session, trial: &Trial, plan: &Plan, explain: bool) -> Result<String> {
+    let mut text = format!("{}\n", trial.run.display());
+    for planned in &plan.stages {
+        let word = match &planned.verdict {
+            Verdict::Fresh => "fresh",
+            Verdict::MaybeStale(_) => "stale if its inputs change",
+            Verdict::Stale(_) => "stale",
+        };
+        text.push_str(&format!("  {:<11} {word}\n", planned.stage));
+        if !explain {
+            continue;
+        }
+        let reasons = planned.verdict.reasons();
+        for reason in reasons.iter().take(MOST_REASONS) {
+            text.push_str(&format!("              {reason}\n"));
+        }
+        if reasons.len() > MOST_REASONS {
+            text.push_str(&format!(
+                "              and {} more reasons\n",
+                reasons.len() - MOST_REASONS
+            ));
+        }
+        if planned.stage == "train" && reasons.contains(&Reason::NeverBuilt) {
+            text.push_str(&differences(session, trial)?);
+        }
+    }
+    Ok(text)
+}
+
+/// A run that was never built is best explained by what sets it apart from one that was.
+fn differences(session: &Session, trial: &Trial) -> Result<String> {
+    let Some((run, freshness)) = trial.nearest_run(session, StageName::Train)? else {
+        return Ok(String::new());
+    };
+    let mut text = format!("              differs from the run `{run}` in\n");
+    for reason in freshness.reasons().iter().take(MOST_REASONS) {
+        text.push_str(&format!("                {reason}\n"));
+    }
+    Ok(text)
+}

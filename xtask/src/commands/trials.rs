@@ -1,0 +1,45 @@
+//! `train`, `evaluate` and `report`: trials brought up to date as far as the command says.
+
+use anyhow::Result;
+
+use crate::cli::CommonFlags;
+use crate::commands::summary::TrialSummary;
+use crate::commands::{print, print_json, status};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::settings::TrialFlags;
+use crate::stages::trial::{StageName, Trial};
+
+/// Brings every trial up to date, one after the other.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &TrialFlags,
+    last: StageName,
+    progress: &Progress,
+) -> Result<Outcome> {
+    if common.dry_run {
+        return status::run(common, flags, true, last, progress);
+    }
+    let session = Session::writing(common, progress)?;
+    let mut outcome = Outcome::Done;
+    for config in flags.trials()? {
+        let trial = Trial::new(&session, config)?;
+        let done = trial.bring_up_to_date(&session, last)?;
+        outcome = outcome.and(done.outcome);
+        if done.outcome == Outcome::Interrupted {
+            session.progress.say(format!(
+                "interrupted; run the same command to go on with {}",
+                trial.run.display()
+            ));
+            break;
+        }
+        let summary = TrialSummary::read(&trial, last, &done.seconds)?;
+        if common.json {
+            print_json(&summary)?;
+        } else {
+            print(&summary.to_string());
+        }
+    }
+    session.finish(outcome)
+}

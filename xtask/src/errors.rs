@@ -1,0 +1,43 @@
+//! How an error reads: what happened, because of what, and what to do about it.
+
+use std::io::Write;
+
+use anyhow::Error;
+
+/// Prints an error with its causes, and the first hint that any of them has.
+pub(crate) fn print(error: &Error) {
+    let mut text = format!("error: {error}\n");
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1) {
+        let cause = cause.to_string();
+        // Some libraries put their cause into their own message as well.
+        if !said.contains(&cause) {
+            text.push_str(&format!("  because: {cause}\n"));
+            said.push_str(&cause);
+        }
+    }
+    if let Some(hint) = error.chain().find_map(hint) {
+        text.push_str(&format!("\nhint: {hint}\n"));
+    }
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// What the crates know about mending their errors.
+pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(error) = error.downcast_ref::<cantus_pipeline::PipelineError>() {
+        return error.hint().map(Into::into);
+    }
+    if let Some(error) = error.downcast_ref::<cantus_corpus::CorpusError>() {
+        return error.hint().map(Into::into);
+    }
+    if let Some(error) = error.downcast_ref::<cantus_audio::AudioError>() {
+        return error.hint().map(Into::into);
+    }
+    if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
+        return error.hint().map(Into::into);
+    }
+    if let Some(error) = error.downcast_ref::<cantus_train::TrainError>() {
+        return error.hint().map(Into::into);
+    }
+    None
+}

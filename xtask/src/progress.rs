@@ -1,0 +1,119 @@
+//! Progress bars on standard error, and log lines that do not tear them.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Where bars and messages go. Clones draw on the same lines.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    bars: MultiProgress,
+}
+
+impl Progress {
+    /// Bars on standard error where that is a terminal; none where it is not, or with `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        let bars = MultiProgress::new();
+        if quiet {
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        Self { bars }
+    }
+
+    /// Sends log lines of this process to standard error, above the bars.
+    ///
+    /// `CANTUS_LOG` takes a filter as in `cantus_audio=debug`; `verbose` raises the default.
+    pub fn install_logging(&self, verbose: u8, quiet: bool) {
+        let default = match (quiet, verbose) {
+            (true, _) => "error",
+            (false, 0) => "warn",
+            (false, 1) => "info",
+            (false, _) => "debug",
+        };
+        let filter = EnvFilter::try_from_env("CANTUS_LOG")
+            .unwrap_or_else(|_| EnvFilter::new(format!("{default},symphonia=error")));
+        let result = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(self.clone())
+            .with_target(false)
+            .without_time()
+            .try_init();
+        // A second command of the same process (a test driving the library) keeps the first one's log.
+        drop(result);
+    }
+
+    /// A bar over `total` things called `unit`, with a rate and the time left.
+    pub fn bar(&self, total: u64, label: impl Into<Cow<'static, str>>, unit: &str) -> ProgressBar {
+        let template = format!(
+            "{{prefix:>12}} [{{bar:28}}] {{human_pos}}/{{human_len}} {unit}  {{msg}}  \
+             {{elapsed}} (left {{eta}})"
+        );
+        self.add(ProgressBar::new(total), label, &template)
+    }
+
+    /// A bar over bytes.
+    pub fn bytes(&self, total: u64, label: impl Into<Cow<'static, str>>) -> ProgressBar {
+        let template = "{prefix:>12} [{bar:28}] {bytes}/{total_bytes}  {bytes_per_sec}  {msg}  \
+                        {elapsed} (left {eta})";
+        self.add(ProgressBar::new(total), label, template)
+    }
+
+    fn add(
+        &self,
+        bar: ProgressBar,
+        label: impl Into<Cow<'static, str>>,
+        template: &str,
+    ) -> ProgressBar {
+        #[expect(clippy::expect_used, reason = "the templates are constants of this file")]
+        let style = ProgressStyle::with_template(template)
+            .expect("a template of this file")
+            .progress_chars("=> ");
+        let bar = self.bars.add(bar.with_style(style).with_prefix(label));
+        bar.enable_steady_tick(Duration::from_millis(500));
+        bar
+    }
+
+    /// A line for people, on standard error, above the bars.
+    pub fn say(&self, line: impl AsRef<str>) {
+        self.bars.suspend(|| {
+            // Nobody reading standard error is no reason to stop.
+            drop(writeln!(io::stderr().lock(), "{}", line.as_ref()));
+        });
+    }
+}
+
+/// A log line on its way to standard error.
+pub struct LogLine<'a> {
+    progress: &'a Progress,
+    text: Vec<u8>,
+}
+
+impl Write for LogLine<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for LogLine<'_> {
+    fn drop(&mut self) {
+        let text = String::from_utf8_lossy(&self.text);
+        self.progress.say(text.trim_end());
+    }
+}
+
+impl<'a> MakeWriter<'a> for Progress {
+    type Writer = LogLine<'a>;
+
+    fn make_writer(&'a self) -> LogLine<'a> {
+        LogLine { progress: self, text: Vec::new() }
+    }
+}

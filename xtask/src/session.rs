@@ -1,0 +1,129 @@
+//! What all stages of one command share: folders, bars, hashes, and the songs that failed.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use anyhow::{Context, Result};
+use cantus_pipeline::{Lock, StatCache, write_atomic_bytes};
+use serde::Serialize;
+
+use crate::cli::CommonFlags;
+use crate::data_folder::DataFolder;
+use crate::interrupt::Interrupt;
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+
+/// One command at work.
+pub(crate) struct Session {
+    /// Where everything lies.
+    pub data: DataFolder,
+    /// Bars and messages.
+    pub progress: Progress,
+    /// Whether the user asked for a stop.
+    pub interrupt: Interrupt,
+    /// Content hashes, so that unchanged files are not read again.
+    pub hashes: StatCache,
+    /// Run the command's own stage even where it is fresh.
+    pub force: bool,
+    /// Bytes that spectrograms may take while training.
+    pub memory_bytes: u64,
+    unusable: Mutex<Vec<UnusableSong>>,
+    lock: Option<Lock>,
+}
+
+/// A song that could not be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(crate) struct UnusableSong {
+    /// Path of the song, or its id where it lies in a corpus.
+    pub song: String,
+    /// What happened.
+    pub reason: String,
+    /// What could be done about it.
+    pub hint: Option<String>,
+}
+
+impl Session {
+    /// A session that only looks: it takes no lock and writes nothing.
+    pub fn reading(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
+        if !(flags.memory.is_finite() && flags.memory > 0.0) {
+            anyhow::bail!("`--memory {}` is no amount of memory", flags.memory);
+        }
+        let data = DataFolder::new(&flags.data);
+        let hashes = StatCache::load(&data.stat_cache());
+        Ok(Self {
+            data,
+            progress: progress.clone(),
+            interrupt: Interrupt::default(),
+            hashes,
+            force: flags.force,
+            memory_bytes: (flags.memory * f64::from(1 << 30)) as u64,
+            unusable: Mutex::default(),
+            lock: None,
+        })
+    }
+
+    /// A session that writes: the only one on its data folder, listening for Ctrl-C.
+    pub fn writing(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
+        let mut session = Self::reading(flags, progress)?;
+        session.lock = Some(Lock::acquire(session.data.root())?);
+        session.interrupt = Interrupt::install()?;
+        Ok(session)
+    }
+
+    /// True where this session may write.
+    pub fn may_write(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Remembers a song that cannot be used.
+    pub fn add_unusable(&self, song: UnusableSong) {
+        let mut unusable =
+            self.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if !unusable.contains(&song) {
+            unusable.push(song);
+        }
+    }
+
+    /// The songs that could not be used so far, in order of their names.
+    pub fn unusable(&self) -> Vec<UnusableSong> {
+        let mut songs =
+            self.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        songs.sort();
+        songs
+    }
+
+    /// Saves the content hashes and says how the command ended, naming every unusable song.
+    pub fn finish(self, outcome: Outcome) -> Result<Outcome> {
+        if self.may_write() {
+            self.hashes.save().context("cannot save the table of content hashes")?;
+        }
+        let unusable = self.unusable();
+        if unusable.is_empty() {
+            return Ok(outcome);
+        }
+        self.progress.say(format!("\n{} could not be used:", count(unusable.len(), "song")));
+        for song in &unusable {
+            self.progress.say(format!("  {}: {}", song.song, song.reason));
+            if let Some(hint) = &song.hint {
+                self.progress.say(format!("    hint: {hint}"));
+            }
+        }
+        Ok(outcome.and(Outcome::SomeSongsUnusable))
+    }
+
+    /// Writes a small file whole or not at all.
+    pub fn write(&self, path: &std::path::Path, bytes: &[u8]) -> Result<()> {
+        write_atomic_bytes(path, bytes)?;
+        Ok(())
+    }
+
+    /// Content hash of a file this pipeline made.
+    pub fn hash(&self, path: PathBuf) -> Result<String> {
+        Ok(self.hashes.hash_file(&path)?)
+    }
+}
+
+/// `1 song`, `2 songs`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

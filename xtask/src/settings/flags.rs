@@ -1,0 +1,237 @@
+//! The flags that mean the same in every command.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use cantus_cache::Precision;
+use cantus_corpus::{SplitKind, SplitRng};
+use clap::{Args, ValueEnum};
+
+use super::{ClipLength, Config, Layout, ModelName};
+
+/// Which songs, and how they become spectrograms.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Corpus")]
+pub struct CorpusFlags {
+    /// A corpus by name (`demo`, `freemusic-small`, `freemusic-albums`, `freemusic-all`), a folder
+    /// of music, or a manifest (.tsv with columns path, artist, album, title) [default: demo]
+    #[arg(long, value_name = "NAME|DIR|TSV")]
+    pub corpus: Option<String>,
+    /// Name artist and album by folders (<artist>/<album>/<song>) or by the tags in the files
+    /// [default: folders]
+    #[arg(long)]
+    pub layout: Option<Layout>,
+    /// At most this many songs of each artist, taken evenly from its albums
+    #[arg(long, value_name = "N")]
+    pub max_songs: Option<usize>,
+    /// At most this many seconds of each song, from its middle
+    #[arg(long, value_name = "SECONDS")]
+    pub max_seconds: Option<f64>,
+    /// Store spectrograms as 32-bit or 16-bit floats [default: f32]
+    #[arg(long)]
+    pub precision: Option<PrecisionFlag>,
+    /// Settings from a TOML file, such as a run's `config.toml`; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Which trials: each list multiplies the number of trials.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Trial")]
+pub struct TrialFlags {
+    /// Songs and front end.
+    #[command(flatten)]
+    pub corpus: CorpusFlags,
+    /// Clip length in seconds; a comma separates several [default: 3s]
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
+    pub clip: Vec<ClipLength>,
+    /// Split by song or by album; a comma separates several [default: song]
+    #[arg(long, value_delimiter = ',')]
+    pub split: Vec<SplitFlag>,
+    /// Seed of the split, weights, order and masks; a comma separates several [default: 0]
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub seed: Vec<u64>,
+    /// The network; a comma separates several [default: crnn2d]
+    #[arg(long, value_delimiter = ',')]
+    pub model: Vec<ModelName>,
+    /// Draw the split with our own generator or exactly as the original code did
+    /// [default: cantus]
+    #[arg(long)]
+    pub split_rng: Option<SplitRngFlag>,
+    /// Use all whole clips of a song, or drop the last one as the original code did
+    /// [default: all-whole]
+    #[arg(long)]
+    pub clip_rule: Option<ClipRuleFlag>,
+    /// The GRU's equations: Keras 2's (hard sigmoid, reset before) or PyTorch's [default: keras]
+    #[arg(long)]
+    pub gru_form: Option<GruFormFlag>,
+    /// At most this many epochs [default: 200]
+    #[arg(long, value_name = "N")]
+    pub epochs: Option<usize>,
+    /// Stop after this many epochs without a better validation loss [default: 10]
+    #[arg(long, value_name = "N")]
+    pub patience: Option<usize>,
+    /// Clips a training step [default: 16]
+    #[arg(long, value_name = "N")]
+    pub batch_size: Option<usize>,
+    /// Adam's learning rate [default: 0.001]
+    #[arg(long, value_name = "RATE")]
+    pub learning_rate: Option<f64>,
+    /// Weigh each artist's clips by the inverse of their number
+    #[arg(long)]
+    pub balance_classes: bool,
+}
+
+/// `--precision`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionFlag {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats: half the size, rounded to at most 0.03 dB.
+    F16,
+}
+
+/// `--split`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitFlag {
+    /// Songs are dealt to the parts, stratified by artist.
+    Song,
+    /// Whole albums are dealt to the parts: no production is heard in training and test both.
+    Album,
+}
+
+/// `--split-rng`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SplitRngFlag {
+    /// Our own generator.
+    Cantus,
+    /// NumPy's and Python's generators, index for index as the original code.
+    Original,
+}
+
+/// `--clip-rule`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ClipRuleFlag {
+    /// Every whole clip.
+    AllWhole,
+    /// All whole clips but the last, as in the original code.
+    Original,
+}
+
+/// `--gru-form`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GruFormFlag {
+    /// Keras 2: hard sigmoid gates, reset before the product.
+    Keras,
+    /// PyTorch: logistic gates, reset after the product.
+    Torch,
+}
+
+impl CorpusFlags {
+    /// The configuration file, or the defaults, with these flags over it.
+    pub fn config(&self) -> Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        if let Some(corpus) = &self.corpus {
+            config.corpus.clone_from(corpus);
+        }
+        if let Some(layout) = self.layout {
+            config.layout = layout;
+        }
+        if self.max_songs.is_some() {
+            config.max_songs_per_artist = self.max_songs;
+        }
+        if self.max_seconds.is_some() {
+            config.max_seconds_per_song = self.max_seconds;
+        }
+        if let Some(precision) = self.precision {
+            config.precision = match precision {
+                PrecisionFlag::F32 => Precision::F32,
+                PrecisionFlag::F16 => Precision::F16,
+            };
+        }
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl TrialFlags {
+    /// The trials asked for: every combination of the lists, in the order given.
+    pub fn trials(&self) -> Result<Vec<Config>> {
+        let mut base = self.corpus.config()?;
+        self.lay_over(&mut base);
+        let clips = or_default(&self.clip, base.clip);
+        let models = or_default(&self.model, base.model.name);
+        let seeds = or_default(&self.seed, base.seed);
+        let splits = if self.split.is_empty() {
+            vec![base.split]
+        } else {
+            self.split.iter().map(|&split| split.into()).collect()
+        };
+        let mut trials = Vec::new();
+        for &model in &models {
+            for &split in &splits {
+                for &clip in &clips {
+                    for &seed in &seeds {
+                        let mut trial = Config { clip, split, seed, ..base.clone() };
+                        trial.model.name = model;
+                        trial.check()?;
+                        trials.push(trial);
+                    }
+                }
+            }
+        }
+        Ok(trials)
+    }
+
+    fn lay_over(&self, config: &mut Config) {
+        if let Some(rng) = self.split_rng {
+            config.split_rng = match rng {
+                SplitRngFlag::Cantus => SplitRng::Cantus,
+                SplitRngFlag::Original => SplitRng::Original,
+            };
+        }
+        if let Some(rule) = self.clip_rule {
+            config.clip_rule = match rule {
+                ClipRuleFlag::AllWhole => cantus_cache::ClipRule::AllWhole,
+                ClipRuleFlag::Original => cantus_cache::ClipRule::Original,
+            };
+        }
+        if let Some(form) = self.gru_form {
+            config.model.gru_form = match form {
+                GruFormFlag::Keras => cantus_crnn::GruForm::Keras,
+                GruFormFlag::Torch => cantus_crnn::GruForm::Torch,
+            };
+        }
+        if let Some(epochs) = self.epochs {
+            config.train.epochs = epochs;
+        }
+        if let Some(patience) = self.patience {
+            config.train.patience = patience;
+        }
+        if let Some(batch_size) = self.batch_size {
+            config.train.batch_size = batch_size;
+        }
+        if let Some(learning_rate) = self.learning_rate {
+            config.train.learning_rate = learning_rate;
+        }
+        if self.balance_classes {
+            config.train.class_weights = cantus_train::ClassWeights::Balanced;
+        }
+    }
+}
+
+impl From<SplitFlag> for SplitKind {
+    fn from(flag: SplitFlag) -> Self {
+        match flag {
+            SplitFlag::Song => Self::Song,
+            SplitFlag::Album => Self::Album,
+        }
+    }
+}
+
+fn or_default<T: Copy>(list: &[T], default: T) -> Vec<T> {
+    if list.is_empty() { vec![default] } else { list.to_vec() }
+}

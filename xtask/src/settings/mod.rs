@@ -1,0 +1,231 @@
+//! What a trial is made of: the configuration file, the flags over it, and the trial's name.
+
+mod clip_length;
+mod flags;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use cantus_cache::{ClipRule, Precision};
+use cantus_corpus::{SplitKind, SplitRng};
+use cantus_crnn::GruForm;
+use cantus_mel::MelConfig;
+use cantus_train::TrainConfig;
+use serde::{Deserialize, Serialize};
+
+pub use clip_length::ClipLength;
+pub use flags::{CorpusFlags, TrialFlags};
+
+/// Everything that decides what one trial computes; its defaults are the paper's.
+///
+/// Serialises to the `config.toml` beside a run, which runs it again. What only decides how fast
+/// it is computed (threads, memory) stands elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// A corpus by name (`demo`, `freemusic-small`, ...), a folder of music or a manifest (`.tsv`).
+    pub corpus: String,
+    /// Clip length, as in `3s`.
+    pub clip: ClipLength,
+    /// Split by song or by album.
+    pub split: SplitKind,
+    /// Seed of the split, the initial weights, the order of the clips and the dropout masks.
+    pub seed: u64,
+    /// How the corpus names its songs.
+    pub layout: Layout,
+    /// At most so many songs of each artist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_songs_per_artist: Option<usize>,
+    /// At most so many seconds of each song, from its middle.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_seconds_per_song: Option<f64>,
+    /// Which clips of a song are used.
+    pub clip_rule: ClipRule,
+    /// Which generator draws the split.
+    pub split_rng: SplitRng,
+    /// How spectrograms are stored.
+    pub precision: Precision,
+    /// The front end.
+    pub mel: MelConfig,
+    /// The network.
+    pub model: ModelSettings,
+    /// The training loop.
+    pub train: TrainConfig,
+}
+
+/// How a corpus names its songs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// By folders: `<artist>/<album>/<song>.<ext>`.
+    #[default]
+    Folders,
+    /// By the tags in the files.
+    Tags,
+}
+
+/// Which network is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSettings {
+    /// The architecture.
+    pub name: ModelName,
+    /// The GRU's equations.
+    pub gru_form: GruForm,
+}
+
+/// The architectures that can be trained.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelName {
+    /// The paper's network.
+    #[default]
+    Crnn2d,
+}
+
+impl ModelName {
+    /// The name on the command line and in the run's folder.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Crnn2d => "crnn2d",
+        }
+    }
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self { name: ModelName::default(), gru_form: GruForm::Keras }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            corpus: "demo".to_owned(),
+            clip: ClipLength::default(),
+            split: SplitKind::Song,
+            seed: 0,
+            layout: Layout::default(),
+            max_songs_per_artist: None,
+            max_seconds_per_song: None,
+            clip_rule: ClipRule::AllWhole,
+            split_rng: SplitRng::Cantus,
+            precision: Precision::F32,
+            mel: MelConfig::default(),
+            model: ModelSettings::default(),
+            train: TrainConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
+        toml::from_str(&text)
+            .with_context(|| format!("the configuration `{}` is not valid", path.display()))
+    }
+
+    /// The configuration as TOML, as it stands beside a run.
+    pub fn to_toml(&self) -> Result<String> {
+        toml::to_string_pretty(self).context("cannot write the configuration as TOML")
+    }
+
+    /// Refuses settings that no stage could use, before any work begins.
+    pub fn check(&self) -> Result<()> {
+        if self.max_songs_per_artist == Some(0) {
+            bail!("`--max-songs 0` leaves no song of any artist");
+        }
+        if let Some(seconds) = self.max_seconds_per_song
+            && !(seconds.is_finite() && seconds > 0.0)
+        {
+            bail!("`--max-seconds {seconds}` leaves no sound of any song");
+        }
+        self.train.check()?;
+        cantus_mel::LogMelPlan::new(&self.mel).context("the front end's settings")?;
+        Ok(())
+    }
+
+    /// Clip length in spectrogram frames.
+    pub fn frames_per_clip(&self) -> usize {
+        self.clip.frames(self.mel.sample_rate, self.mel.hop_length)
+    }
+
+    /// The trial's folder under its corpus: `crnn2d-3s-song-0`, and a hash of every setting that
+    /// the name does not say and that differs from its default.
+    pub fn run_name(&self) -> Result<String> {
+        let split = match self.split {
+            SplitKind::Album => "album",
+            _ => "song",
+        };
+        let name =
+            format!("{}-{}-{split}-{}", self.model.name.as_str(), self.clip, self.seed);
+        let unnamed = |config: &Self| -> Result<String> {
+            let mut rest = config.clone();
+            let default = Self::default();
+            rest.corpus = default.corpus;
+            rest.clip = default.clip;
+            rest.split = default.split;
+            rest.seed = default.seed;
+            rest.model.name = default.model.name;
+            rest.to_toml()
+        };
+        let rest = unnamed(self)?;
+        if rest == unnamed(&Self::default())? {
+            return Ok(name);
+        }
+        let digest = blake3::hash(rest.as_bytes()).to_hex();
+        Ok(format!("{name}-{}", &digest[..8]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_saved_configuration_reads_back_as_itself() {
+        let config = Config {
+            max_seconds_per_song: Some(30.0),
+            split: SplitKind::Album,
+            ..Config::default()
+        };
+        let text = config.to_toml().unwrap();
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_refused() {
+        let error = toml::from_str::<Config>("sede = 3").unwrap_err();
+        assert!(error.to_string().contains("sede"), "{error}");
+    }
+
+    #[test]
+    fn the_default_trial_is_named_by_model_clip_split_and_seed_alone() {
+        assert_eq!(Config::default().run_name().unwrap(), "crnn2d-3s-song-0");
+        let named = Config { seed: 42, split: SplitKind::Album, ..Config::default() };
+        assert_eq!(named.run_name().unwrap(), "crnn2d-3s-album-42");
+    }
+
+    #[test]
+    fn any_other_setting_gives_the_name_a_hash_that_the_named_ones_do_not_change() {
+        let capped = Config { max_seconds_per_song: Some(30.0), ..Config::default() };
+        let name = capped.run_name().unwrap();
+        let hash = name.strip_prefix("crnn2d-3s-song-0-").unwrap();
+        assert_eq!(hash.len(), 8);
+        let other_seed = Config { seed: 21, ..capped.clone() };
+        assert_eq!(other_seed.run_name().unwrap(), format!("crnn2d-3s-song-21-{hash}"));
+        let other_cap = Config { max_seconds_per_song: Some(31.0), ..Config::default() };
+        assert!(!other_cap.run_name().unwrap().ends_with(hash));
+    }
+
+    #[test]
+    fn settings_that_leave_nothing_are_refused() {
+        let no_songs = Config { max_songs_per_artist: Some(0), ..Config::default() };
+        assert!(no_songs.check().is_err());
+        let no_sound = Config { max_seconds_per_song: Some(-1.0), ..Config::default() };
+        assert!(no_sound.check().is_err());
+        Config::default().check().unwrap();
+    }
+}

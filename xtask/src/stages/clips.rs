@@ -1,0 +1,133 @@
+//! The clips of a run: which songs of which part, cut into how many clips of which artist.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use cantus_corpus::{Part, Split};
+use cantus_pipeline::FingerprintBuilder;
+
+use crate::session::{Session, UnusableSong};
+use crate::settings::Config;
+use crate::stages::preprocess::{Store, UsableSong};
+
+/// The artists of a corpus in the order of the classes.
+pub(crate) fn labels(usable: &[UsableSong]) -> Vec<String> {
+    let mut labels: Vec<String> = usable.iter().map(|usable| usable.song.artist.clone()).collect();
+    labels.sort();
+    labels.dedup();
+    labels
+}
+
+/// The songs of some parts of a split, with what their spectrograms were made of.
+pub(crate) struct PartSongs<'a> {
+    /// The songs, by id.
+    pub songs: Vec<&'a UsableSong>,
+}
+
+impl<'a> PartSongs<'a> {
+    /// The songs of `part`.
+    pub fn of(part: Part, split: &Split, usable: &'a [UsableSong]) -> Self {
+        let songs =
+            usable.iter().filter(|usable| split.parts.get(&usable.song.id) == Some(&part)).collect();
+        Self { songs }
+    }
+
+    /// The Parquet files that hold them, each once.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files: Vec<PathBuf> = self.songs.iter().map(|usable| usable.file.clone()).collect();
+        files.sort();
+        files.dedup();
+        files
+    }
+
+    /// The songs' ids, in the order of [`PartSongs::songs`].
+    pub fn ids(&self) -> Vec<String> {
+        self.songs.iter().map(|usable| usable.song.id.clone()).collect()
+    }
+
+    /// Each song's class.
+    ///
+    /// # Errors
+    /// Where an artist has no class.
+    pub fn classes(&self, labels: &[String]) -> Result<Vec<usize>> {
+        self.songs
+            .iter()
+            .map(|usable| match labels.binary_search(&usable.song.artist) {
+                Ok(class) => Ok(class),
+                Err(_) => bail!("the artist `{}` has no class", usable.song.artist),
+            })
+            .collect()
+    }
+
+    /// Clips in each song.
+    pub fn clips(&self, config: &Config) -> Vec<usize> {
+        let frames = config.frames_per_clip();
+        self.songs
+            .iter()
+            .map(|usable| cantus_cache::clips(usable.n_frames, frames, config.clip_rule))
+            .collect()
+    }
+
+    /// Tells the session of the songs that are too short for one clip.
+    pub fn report_short(&self, session: &Session, config: &Config) {
+        for (usable, clips) in self.songs.iter().zip(self.clips(config)) {
+            if clips == 0 {
+                let rate = f64::from(config.mel.sample_rate) / config.mel.hop_length as f64;
+                session.add_unusable(UnusableSong {
+                    song: usable.song.id.clone(),
+                    reason: format!(
+                        "too short for a clip of {}: {} frames ({:.1} s), {} are needed",
+                        config.clip,
+                        usable.n_frames,
+                        usable.n_frames as f64 / rate,
+                        needed_frames(config)
+                    ),
+                    hint: Some("take shorter clips with `--clip`".to_owned()),
+                });
+            }
+        }
+    }
+}
+
+fn needed_frames(config: &Config) -> usize {
+    match config.clip_rule {
+        // The original drops the last whole clip, so a song must hold two to give one.
+        cantus_cache::ClipRule::Original => 2 * config.frames_per_clip(),
+        _ => config.frames_per_clip(),
+    }
+}
+
+/// Adds spectrograms and clip settings to what a stage is made of.
+pub(crate) fn add_to_fingerprint(
+    builder: FingerprintBuilder,
+    config: &Config,
+    store: &Store,
+    parts: &[(&str, PartSongs<'_>)],
+    labels: &[String],
+) -> FingerprintBuilder {
+    let rule = match config.clip_rule {
+        cantus_cache::ClipRule::Original => "original",
+        _ => "all-whole",
+    };
+    let mut builder = builder
+        .setting("clip", config.clip)
+        .setting("clip_frames", config.frames_per_clip())
+        .setting("clip_rule", rule)
+        .setting("artists", labels.join("\n"));
+    for (key, value) in store.front_end() {
+        builder = builder.setting(format!("front_end.{key}"), value);
+    }
+    for (name, part) in parts {
+        let songs: BTreeMap<&str, String> = part
+            .songs
+            .iter()
+            .map(|usable| {
+                let song = &usable.song;
+                (song.id.as_str(), format!("{}\t{}", song.artist, usable.source_hash))
+            })
+            .collect();
+        builder = builder.input_set(format!("{name} songs"), songs);
+    }
+    builder
+}

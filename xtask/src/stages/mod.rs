@@ -1,0 +1,11 @@
+//! The stages, one a file, in the order of the data: scan, preprocess, split, train, evaluate,
+//! report. [`trial`] brings them up to date.
+
+mod clips;
+pub(crate) mod evaluate;
+pub(crate) mod preprocess;
+pub(crate) mod report;
+pub(crate) mod scan;
+pub(crate) mod split;
+pub(crate) mod train;
+pub(crate) mod trial;

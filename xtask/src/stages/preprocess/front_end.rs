@@ -1,0 +1,85 @@
+//! The settings that decide what a spectrogram looks like.
+
+use std::collections::BTreeMap;
+
+use cantus_audio::{DecodeOptions, Excerpt};
+use cantus_cache::Precision;
+use cantus_mel::MelConfig;
+
+use crate::settings::Config;
+
+/// From a file to a spectrogram: which part of the song, at which rate, as which features.
+pub(crate) struct FrontEnd {
+    mel: MelConfig,
+    max_seconds: Option<f64>,
+    precision: Precision,
+    key_values: BTreeMap<String, String>,
+}
+
+impl FrontEnd {
+    /// The front end of a configuration.
+    pub fn new(config: &Config, format_version: u32) -> Self {
+        let mut key_values: BTreeMap<String, String> = config
+            .mel
+            .to_key_values()
+            .into_iter()
+            .map(|(key, value)| (format!("mel.{key}"), value))
+            .collect();
+        let excerpt = match config.max_seconds_per_song {
+            Some(seconds) => format!("middle {seconds} s"),
+            None => "whole".to_owned(),
+        };
+        key_values.insert("audio.excerpt".to_owned(), excerpt);
+        key_values.insert("format_version".to_owned(), format_version.to_string());
+        Self {
+            mel: config.mel.clone(),
+            max_seconds: config.max_seconds_per_song,
+            precision: config.precision,
+            key_values,
+        }
+    }
+
+    /// The settings as text, as they stand in the footer of each file and in a model's header.
+    pub fn key_values(&self) -> &BTreeMap<String, String> {
+        &self.key_values
+    }
+
+    /// A folder of its own for each front end, so that going to and fro between two decodes
+    /// nothing twice.
+    pub fn folder_name(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (key, value) in &self.key_values {
+            for text in [key, value] {
+                hasher.update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text.as_bytes());
+            }
+        }
+        let precision = match self.precision {
+            Precision::F16 => "f16",
+            _ => "f32",
+        };
+        format!("log-mel-{precision}-{}", &hasher.finalize().to_hex()[..8])
+    }
+
+    /// The spectrogram's settings.
+    pub fn mel(&self) -> &MelConfig {
+        &self.mel
+    }
+
+    /// How spectrograms are stored.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// What is decoded of a song.
+    pub fn decode_options(&self) -> DecodeOptions {
+        let excerpt = match self.max_seconds {
+            Some(seconds) => Excerpt::Middle { seconds },
+            None => Excerpt::Whole,
+        };
+        let mut options = DecodeOptions::default();
+        options.sample_rate = Some(self.mel.sample_rate);
+        options.excerpt = excerpt;
+        options
+    }
+}

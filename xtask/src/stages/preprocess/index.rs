@@ -1,0 +1,162 @@
+//! What is stored where, so that a look at what is stale opens no Parquet file.
+//!
+//! The index only repeats what the files of the albums say: where it is missing, damaged or older
+//! than a file, that file is read again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use anyhow::{Context, Result};
+use cantus_cache::AlbumFile;
+use cantus_pipeline::write_atomic_bytes;
+use serde::{Deserialize, Serialize};
+
+/// A song that has a spectrogram.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredSong {
+    /// BLAKE3 of the file it was made from, in hexadecimal.
+    pub source_hash: String,
+    /// Frames of the spectrogram.
+    pub n_frames: u32,
+    /// Seconds of the recording that were used.
+    pub seconds: f64,
+    /// Packets of the recording that could not be decoded, where there were any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub damaged_packets: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// A song that could not be turned into a spectrogram.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FailedSong {
+    /// BLAKE3 of the file, in hexadecimal: tried again only when it changes.
+    pub source_hash: String,
+    /// What happened.
+    pub reason: String,
+    /// What could be done about it.
+    pub hint: Option<String>,
+}
+
+/// A file's size and time of change, by which a rewritten one is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct FileStamp {
+    bytes: u64,
+    modified_ns: u128,
+}
+
+impl FileStamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        let modified = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(Self { bytes: metadata.len(), modified_ns: modified.as_nanos() })
+    }
+}
+
+/// The file of an album as it was last seen.
+#[derive(Debug, Serialize, Deserialize)]
+struct IndexedFile {
+    stamp: FileStamp,
+    songs: BTreeMap<String, StoredSong>,
+}
+
+/// The songs of one folder of spectrograms.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Index {
+    files: BTreeMap<PathBuf, IndexedFile>,
+    failures: BTreeMap<String, FailedSong>,
+}
+
+impl Index {
+    /// Reads the index of `folder`; a missing or damaged one is empty, and is filled from the files.
+    pub fn load(folder: &Path) -> Self {
+        let path = Self::path(folder);
+        let Ok(bytes) = std::fs::read(&path) else { return Self::default() };
+        serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            tracing::warn!("the index {} is damaged and is made again: {error}", path.display());
+            Self::default()
+        })
+    }
+
+    /// Writes the index of `folder`, whole or not at all.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let bytes = serde_json::to_vec(self).context("cannot write the index as JSON")?;
+        Ok(write_atomic_bytes(&Self::path(folder), &bytes)?)
+    }
+
+    fn path(folder: &Path) -> PathBuf {
+        folder.join("index.json")
+    }
+
+    /// The spectrogram of a song in the file of its album.
+    pub fn stored(&self, file: &Path, id: &str) -> Option<&StoredSong> {
+        self.files.get(file)?.songs.get(id)
+    }
+
+    /// Why a song has no spectrogram.
+    pub fn failure(&self, id: &str) -> Option<&FailedSong> {
+        self.failures.get(id)
+    }
+
+    /// The songs that the file of an album holds, by id.
+    pub fn songs_in(&self, file: &Path) -> impl Iterator<Item = (&String, &StoredSong)> {
+        self.files.get(file).into_iter().flat_map(|indexed| &indexed.songs)
+    }
+
+    /// Takes note of what `file` holds, where it changed since the last look. A file that is gone,
+    /// damaged, or made with another configuration holds nothing.
+    pub fn look_at(
+        &mut self,
+        folder: &Path,
+        file: &Path,
+        configuration: &BTreeMap<String, String>,
+    ) {
+        let path = folder.join(file);
+        let stamp = FileStamp::of(&path);
+        if stamp == self.files.get(file).map(|indexed| indexed.stamp) {
+            return;
+        }
+        let before = self.files.remove(file);
+        let Some(stamp) = stamp else { return };
+        let album = match AlbumFile::open(&path) {
+            Ok(album) if album.configuration() == configuration => album,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!("{error}; its songs are made again");
+                return;
+            }
+        };
+        let mut songs = BTreeMap::new();
+        for song in album.songs() {
+            let known = before.as_ref().and_then(|before| before.songs.get(&song.id));
+            let stored = StoredSong {
+                source_hash: song.source_hash.clone(),
+                n_frames: song.n_frames,
+                seconds: song.seconds,
+                damaged_packets: known.map_or(0, |known| known.damaged_packets),
+            };
+            songs.insert(song.id.clone(), stored);
+        }
+        self.files.insert(file.to_owned(), IndexedFile { stamp, songs });
+    }
+
+    /// Takes note of a file just written with `songs`.
+    pub fn wrote(&mut self, folder: &Path, file: &Path, songs: BTreeMap<String, StoredSong>) {
+        for id in songs.keys() {
+            self.failures.remove(id);
+        }
+        match FileStamp::of(&folder.join(file)) {
+            Some(stamp) => self.files.insert(file.to_owned(), IndexedFile { stamp, songs }),
+            None => self.files.remove(file),
+        };
+    }
+
+    /// Takes note that a song could not be used.
+    pub fn failed(&mut self, id: &str, failure: FailedSong) {
+        self.failures.insert(id.to_owned(), failure);
+    }
+}

@@ -1,0 +1,145 @@
+//! The rows of an album's file: decoded from a song, or kept from the file as it was.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cantus_cache::{AlbumFile, SongInfo};
+use cantus_corpus::Song;
+use cantus_mel::LogMelPlan;
+
+use crate::stages::scan::Scanned;
+
+use super::front_end::FrontEnd;
+use super::index::{FailedSong, StoredSong};
+
+/// A row to be written.
+pub(crate) struct Row {
+    /// The file of the album, relative to the folder of spectrograms.
+    pub file: PathBuf,
+    /// The song's id.
+    pub id: String,
+    /// Where its spectrogram comes from.
+    pub source: RowSource,
+}
+
+impl Row {
+    /// True where a song is decoded for it.
+    pub fn is_decoded(&self) -> bool {
+        matches!(self.source, RowSource::Decode { .. })
+    }
+}
+
+/// Where a row's spectrogram comes from.
+pub(crate) enum RowSource {
+    /// From the song at this position of the scanned corpus.
+    Decode {
+        /// Index into the corpus' songs.
+        position: usize,
+    },
+    /// From the album's file as it is.
+    Keep(StoredSong),
+}
+
+/// What became of a row.
+pub(crate) enum MadeRow {
+    /// The song's spectrogram, time-major, in decibel.
+    Spectrogram {
+        /// The columns beside it.
+        info: SongInfo,
+        /// `n_frames` times `n_mels` values.
+        mel: Vec<f32>,
+        /// Packets of the recording that were left out.
+        damaged_packets: u64,
+    },
+    /// The song cannot be used.
+    Failed(FailedSong),
+    /// The song is in the album's file but nowhere else any more.
+    Gone,
+}
+
+/// Makes rows, on any thread.
+pub(crate) struct RowMaker<'a> {
+    /// The folder of spectrograms.
+    pub folder: &'a Path,
+    /// What to make of a song.
+    pub front_end: &'a FrontEnd,
+    /// The planned transform.
+    pub plan: LogMelPlan,
+    /// The songs.
+    pub scanned: &'a Scanned,
+}
+
+impl RowMaker<'_> {
+    /// Decodes or reads the row's spectrogram. Only an error of the cache is an error: a song that
+    /// cannot be decoded is a [`MadeRow::Failed`].
+    pub fn make(&self, row: &Row) -> Result<MadeRow> {
+        match &row.source {
+            RowSource::Keep(stored) => self.keep(row, stored),
+            RowSource::Decode { position } => {
+                let song = &self.scanned.corpus.songs[*position];
+                Ok(self.decode(song).unwrap_or_else(MadeRow::Failed))
+            }
+        }
+    }
+
+    fn keep(&self, row: &Row, stored: &StoredSong) -> Result<MadeRow> {
+        let album = AlbumFile::open(&self.folder.join(&row.file))?;
+        let position = album
+            .songs()
+            .iter()
+            .position(|song| song.id == row.id)
+            .with_context(|| format!("`{}` vanished from its album's file", row.id))?;
+        let info = album.songs()[position].clone();
+        if !self.scanned.corpus.root.join(&info.source_path).exists() {
+            return Ok(MadeRow::Gone);
+        }
+        let mel = album.read_mel(position)?;
+        Ok(MadeRow::Spectrogram { info, mel, damaged_packets: stored.damaged_packets })
+    }
+
+    fn decode(&self, song: &Song) -> Result<MadeRow, FailedSong> {
+        let path = self.scanned.corpus.root.join(&song.path);
+        let failed = |reason: String, hint: Option<String>| FailedSong {
+            source_hash: self.scanned.hash(song).to_owned(),
+            reason,
+            hint,
+        };
+        // One song that trips a decoder must not end a run of a thousand.
+        let work = AssertUnwindSafe(|| {
+            let audio = cantus_audio::decode_path(&path, &self.front_end.decode_options())
+                .map_err(|error| failed(error.to_string(), error.hint().map(Into::into)))?;
+            let mel = self
+                .plan
+                .compute(&audio.samples)
+                .map_err(|error| failed(error.to_string(), None))?;
+            Ok((audio, mel))
+        });
+        let (audio, mel) = catch_unwind(work).unwrap_or_else(|panic| {
+            Err(failed(format!("its decoder panicked: {}", panic_text(&*panic)), None))
+        })?;
+        let info = SongInfo {
+            id: song.id.clone(),
+            artist: song.artist.clone(),
+            album: song.album.clone(),
+            title: song.title.clone(),
+            source_path: song.path.to_string_lossy().into_owned(),
+            source_hash: self.scanned.hash(song).to_owned(),
+            seconds: audio.samples.len() as f64 / f64::from(audio.sample_rate),
+            sample_rate: audio.sample_rate,
+            n_frames: mel.n_frames as u32,
+            n_mels: mel.n_mels as u32,
+        };
+        let damaged_packets = audio.damage.damaged_packets;
+        Ok(MadeRow::Spectrogram { info, mel: mel.values, damaged_packets })
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}

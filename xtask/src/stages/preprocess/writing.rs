@@ -1,0 +1,138 @@
+//! Albums being written: each file whole or not at all, and the index after it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use cantus_cache::AlbumWriter;
+use cantus_pipeline::AtomicFile;
+use indicatif::ProgressBar;
+
+use super::front_end::FrontEnd;
+use super::index::{Index, StoredSong};
+use super::rows::{MadeRow, Row};
+
+/// How often the index is saved while songs are being decoded.
+const INDEX_EVERY: Duration = Duration::from_secs(10);
+
+/// Receives rows in order and writes the albums they belong to.
+pub(crate) struct AlbumWriting<'a> {
+    folder: &'a Path,
+    front_end: &'a FrontEnd,
+    index: &'a mut Index,
+    bar: &'a ProgressBar,
+    album: Option<OpenAlbum>,
+    index_saved: Instant,
+    started: Instant,
+    seconds_of_audio: f64,
+}
+
+struct OpenAlbum {
+    file: PathBuf,
+    writer: Option<AlbumWriter<AtomicFile>>,
+    songs: BTreeMap<String, StoredSong>,
+    /// True where rows of an older file are taken over, so that a part of it would lose some.
+    replaces: bool,
+}
+
+impl<'a> AlbumWriting<'a> {
+    /// Nothing written yet.
+    pub fn new(
+        folder: &'a Path,
+        front_end: &'a FrontEnd,
+        index: &'a mut Index,
+        bar: &'a ProgressBar,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            folder,
+            front_end,
+            index,
+            bar,
+            album: None,
+            index_saved: now,
+            started: now,
+            seconds_of_audio: 0.0,
+        }
+    }
+
+    /// Adds a row to its album.
+    pub fn add(&mut self, row: &Row, made: Result<MadeRow>) -> Result<()> {
+        let mut album = match self.album.take() {
+            Some(album) if album.file == row.file => album,
+            _ => self.open(&row.file),
+        };
+        match made? {
+            MadeRow::Spectrogram { info, mel, damaged_packets } => {
+                let writer = match &mut album.writer {
+                    Some(writer) => writer,
+                    none => none.insert(self.create(&row.file)?),
+                };
+                writer.write_song(&info, &mel)?;
+                let stored = StoredSong {
+                    source_hash: info.source_hash,
+                    n_frames: info.n_frames,
+                    seconds: info.seconds,
+                    damaged_packets,
+                };
+                if row.is_decoded() {
+                    self.seconds_of_audio += stored.seconds;
+                }
+                album.songs.insert(row.id.clone(), stored);
+            }
+            MadeRow::Failed(failure) => self.index.failed(&row.id, failure),
+            MadeRow::Gone => {}
+        }
+        self.album = Some(album);
+        if row.is_decoded() {
+            self.bar.inc(1);
+            let speed = self.seconds_of_audio / self.started.elapsed().as_secs_f64();
+            self.bar.set_message(format!("{speed:.0} times real time"));
+        }
+        Ok(())
+    }
+
+    fn open(&self, file: &Path) -> OpenAlbum {
+        OpenAlbum {
+            file: file.to_owned(),
+            writer: None,
+            songs: BTreeMap::new(),
+            replaces: self.index.songs_in(file).next().is_some(),
+        }
+    }
+
+    fn create(&self, file: &Path) -> Result<AlbumWriter<AtomicFile>> {
+        let target = AtomicFile::create(self.folder.join(file))?;
+        let settings = self.front_end.key_values();
+        Ok(AlbumWriter::new(target, settings, self.front_end.precision())?)
+    }
+
+    /// Puts the album that is being written in its place.
+    pub fn finish_album(&mut self) -> Result<()> {
+        let Some(album) = self.album.take() else { return Ok(()) };
+        let path = self.folder.join(&album.file);
+        match album.writer {
+            Some(writer) => writer.finish()?.commit()?,
+            // None of its songs can be used any more.
+            None if path.exists() => std::fs::remove_file(&path)
+                .with_context(|| format!("cannot remove `{}`", path.display()))?,
+            None => {}
+        }
+        self.index.wrote(self.folder, &album.file, album.songs);
+        if self.index_saved.elapsed() >= INDEX_EVERY {
+            self.index.save(self.folder)?;
+            self.index_saved = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// At an interrupt: keeps the songs of a new album that are done; an older file stays as it
+    /// was, since a part of the new one would lose some of its songs.
+    pub fn finish_new_album(&mut self) -> Result<()> {
+        if self.album.as_ref().is_some_and(|album| album.replaces) {
+            self.album = None;
+        }
+        self.finish_album()
+    }
+}

@@ -1,0 +1,264 @@
+//! The stage `scan`: which songs there are, by whom, and what their files hold.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, bail};
+use cantus_corpus::{Corpus, Scan, ScanOptions, Song, TagRecord};
+use cantus_pipeline::{Fingerprint, Freshness, ItemTable, Stage};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::corpora::freemusic;
+use crate::corpus_source::{CorpusSource, Selection};
+use crate::session::{Session, UnusableSong};
+use crate::settings::{Config, Layout};
+
+const FORMAT_VERSION: u32 = 1;
+
+/// The songs of a corpus with the hashes of their files.
+pub(crate) struct Scanned {
+    /// The songs that can be read, sorted by id.
+    pub corpus: Corpus,
+    /// BLAKE3 of each song's file, by id.
+    pub hashes: BTreeMap<String, String>,
+    /// What is worth saying, but stops nothing.
+    pub notices: Vec<String>,
+}
+
+impl Scanned {
+    /// The hash of a song's file; every song of the corpus has one.
+    pub fn hash(&self, song: &Song) -> &str {
+        self.hashes.get(&song.id).map_or("", String::as_str)
+    }
+}
+
+/// Looks at the corpus: walks the folder (or reads the manifest), and hashes what changed.
+/// Songs that cannot be read are left out and remembered by the session.
+pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) -> Result<Scanned> {
+    let options = ScanOptions {
+        extensions: cantus_audio::EXTENSIONS.iter().map(|&text| text.to_owned()).collect(),
+        max_songs_per_artist: config.max_songs_per_artist,
+        ..ScanOptions::default()
+    };
+    let Scan { corpus, problems, notices, .. } = find_songs(session, config, source, &options)
+        .map_err(|error| match &source.fetch_command {
+            Some(command) if !source.root.exists() => error.context(format!(
+                "the corpus `{}` is not there yet\n\nhint: get it with `{command}`",
+                source.name
+            )),
+            _ => error,
+        })?;
+    for problem in problems {
+        session.add_unusable(UnusableSong {
+            song: problem.path.display().to_string(),
+            reason: problem.reason.to_string(),
+            hint: None,
+        });
+    }
+    let Corpus { root, songs, .. } = corpus;
+    let (songs, hashes) = hash_songs(session, &root, songs);
+    if songs.is_empty() {
+        bail!("no song of `{}` can be read", root.display());
+    }
+    let notices = notices.iter().map(ToString::to_string).collect();
+    Ok(Scanned { corpus: Corpus::new(root, songs), hashes, notices })
+}
+
+fn find_songs(
+    session: &Session,
+    config: &Config,
+    source: &CorpusSource,
+    options: &ScanOptions,
+) -> Result<Scan> {
+    let scan = match (&source.selection, config.layout) {
+        (Selection::Everything, Layout::Folders) => {
+            cantus_corpus::scan_folders(&source.root, options)?
+        }
+        (Selection::Everything, Layout::Tags) => {
+            let list = cantus_corpus::list_audio_files(&source.root, options)?;
+            let records = read_tags(session, source, &list.files)?;
+            let mut scan = cantus_corpus::from_tags(&source.root, records, options)?;
+            scan.problems.extend(list.problems);
+            scan
+        }
+        (Selection::Manifest(path), _) => {
+            cantus_corpus::from_manifest(path, &source.root, options)?
+        }
+        (Selection::FreeMusic(profile), _) => {
+            let manifest = freemusic::profile_manifest(freemusic::TABLE, *profile)?;
+            cantus_corpus::from_manifest_text(&manifest, &source.root, options)?
+        }
+    };
+    Ok(scan)
+}
+
+/// Hashes every song's file; songs whose files cannot be read are left out.
+fn hash_songs(
+    session: &Session,
+    root: &Path,
+    songs: Vec<Song>,
+) -> (Vec<Song>, BTreeMap<String, String>) {
+    let hashed: Vec<(Song, Result<String, UnusableSong>)> = songs
+        .into_par_iter()
+        .map(|song| {
+            let hash = session.hashes.hash_file(root.join(&song.path)).map_err(|error| {
+                UnusableSong {
+                    song: song.id.clone(),
+                    reason: error.to_string(),
+                    hint: error.hint().map(Into::into),
+                }
+            });
+            (song, hash)
+        })
+        .collect();
+    let mut kept = Vec::new();
+    let mut hashes = BTreeMap::new();
+    for (song, hash) in hashed {
+        match hash {
+            Ok(hash) => {
+                hashes.insert(song.id.clone(), hash);
+                kept.push(song);
+            }
+            Err(unusable) => session.add_unusable(unusable),
+        }
+    }
+    (kept, hashes)
+}
+
+/// The tags of one file, kept by the hash of its content so that it is opened once.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct KnownTags {
+    artist: Option<String>,
+    album: Option<String>,
+    title: Option<String>,
+}
+
+fn read_tags(
+    session: &Session,
+    source: &CorpusSource,
+    files: &[PathBuf],
+) -> Result<Vec<TagRecord>> {
+    let table = session.data.cache(&source.store).join("tags.json");
+    let known: BTreeMap<String, KnownTags> = std::fs::read(&table)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let bar = session.progress.bar(files.len() as u64, "tags", "files");
+    let seen: Mutex<BTreeMap<String, KnownTags>> = Mutex::default();
+    let records = files
+        .par_iter()
+        .filter_map(|path| {
+            let record = tags_of(session, &source.root, path, &known);
+            bar.inc(1);
+            match record {
+                Ok((hash, tags)) => {
+                    seen.lock()
+                        .unwrap_or_else(std::sync::PoisonError::into_inner)
+                        .insert(hash, tags.clone());
+                    Some(TagRecord {
+                        path: path.clone(),
+                        artist: tags.artist,
+                        album: tags.album,
+                        title: tags.title,
+                    })
+                }
+                Err(unusable) => {
+                    session.add_unusable(unusable);
+                    None
+                }
+            }
+        })
+        .collect();
+    bar.finish_and_clear();
+    if session.may_write() {
+        let seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bytes = serde_json::to_vec(&seen).context("cannot write the table of tags")?;
+        session.write(&table, &bytes)?;
+    }
+    Ok(records)
+}
+
+fn tags_of(
+    session: &Session,
+    root: &Path,
+    path: &Path,
+    known: &BTreeMap<String, KnownTags>,
+) -> Result<(String, KnownTags), UnusableSong> {
+    let full = root.join(path);
+    let unusable = |reason: String, hint: Option<String>| UnusableSong {
+        song: path.display().to_string(),
+        reason,
+        hint,
+    };
+    let hash = session
+        .hashes
+        .hash_file(&full)
+        .map_err(|error| unusable(error.to_string(), error.hint().map(Into::into)))?;
+    if let Some(tags) = known.get(&hash) {
+        return Ok((hash, tags.clone()));
+    }
+    let probe = cantus_audio::probe_path(&full, &cantus_audio::Limits::default())
+        .map_err(|error| unusable(error.to_string(), error.hint().map(Into::into)))?;
+    let tags = KnownTags {
+        // Albums of several performers are one artist's work where the file says whose.
+        artist: probe.tags.album_artist.or(probe.tags.artist),
+        album: probe.tags.album,
+        title: probe.tags.title,
+    };
+    Ok((hash, tags))
+}
+
+/// Where the table of the last scan stands.
+fn table_path(session: &Session, source: &CorpusSource) -> PathBuf {
+    session.data.cache(&source.store).join("scan").join(format!("{}.tsv", source.name))
+}
+
+fn fingerprint_path(session: &Session, source: &CorpusSource) -> PathBuf {
+    table_path(session, source).with_extension("fingerprint.json")
+}
+
+fn item_table(scanned: &Scanned) -> ItemTable {
+    let mut table = ItemTable::default();
+    for (id, hash) in &scanned.hashes {
+        table.insert(id.clone(), hash.clone());
+    }
+    table
+}
+
+/// Whether the corpus is as it was at the last scan.
+pub(crate) fn freshness(
+    session: &Session,
+    config: &Config,
+    source: &CorpusSource,
+    scanned: &Scanned,
+) -> Result<(Stage, Freshness)> {
+    let stage = Stage::new("scan").output(table_path(session, source));
+    let saved = Fingerprint::load(fingerprint_path(session, source))?;
+    let freshness = stage.check(&saved, &wanted(config, scanned)?, false);
+    Ok((stage, freshness))
+}
+
+fn wanted(config: &Config, scanned: &Scanned) -> Result<Fingerprint> {
+    let names = scanned.corpus.songs.iter().map(|song| {
+        (song.id.clone(), format!("{}\t{}\t{}", song.artist, song.album, song.title))
+    });
+    Ok(Fingerprint::builder("scan", FORMAT_VERSION)
+        .setting("layout", serde_json::to_string(&config.layout)?)
+        .input_items("songs", &item_table(scanned))
+        .input_set("labels", names)
+        .build())
+}
+
+/// Saves the scan, for the next look at what changed.
+pub(crate) fn save(
+    session: &Session,
+    config: &Config,
+    source: &CorpusSource,
+    scanned: &Scanned,
+) -> Result<()> {
+    item_table(scanned).save(table_path(session, source))?;
+    wanted(config, scanned)?.save(fingerprint_path(session, source))?;
+    Ok(())
+}

@@ -1,0 +1,245 @@
+//! One trial: its stages in order, what of them is stale, and running just that.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use cantus_corpus::Corpus;
+use cantus_pipeline::{Fingerprint, Freshness, Plan, Stage};
+
+use crate::corpus_source::CorpusSource;
+use crate::outcome::Outcome;
+use crate::session::Session;
+use crate::settings::Config;
+use crate::stages::preprocess::{Store, UsableSong};
+use crate::stages::scan::{self, Scanned};
+use crate::stages::{evaluate, report, split, train};
+
+/// The stages in the order they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StageName {
+    /// Songs to spectrograms.
+    Preprocess,
+    /// Songs to parts.
+    Split,
+    /// Clips to weights.
+    Train,
+    /// Weights to scores.
+    Evaluate,
+    /// Scores to a page.
+    Report,
+}
+
+/// One trial of one configuration.
+pub(crate) struct Trial {
+    /// What is computed.
+    pub config: Config,
+    /// The corpus.
+    pub source: CorpusSource,
+    /// The folder of the run.
+    pub run: PathBuf,
+}
+
+/// Seconds that each stage took in this command; a fresh stage is not listed.
+#[derive(Debug, Default)]
+pub(crate) struct StageSeconds(pub Vec<(&'static str, f64)>);
+
+/// How bringing a trial up to date ended.
+pub(crate) struct TrialOutcome {
+    /// Done or interrupted.
+    pub outcome: Outcome,
+    /// Which stages ran, and for how long.
+    pub seconds: StageSeconds,
+}
+
+/// What the stages after `preprocess` work on.
+pub(crate) struct Songs<'a> {
+    /// The spectrograms.
+    pub store: &'a Store,
+    /// The songs that have one.
+    pub usable: Vec<UsableSong>,
+    /// The same as a corpus.
+    pub corpus: Corpus,
+}
+
+impl Trial {
+    /// The trial of a configuration.
+    pub fn new(session: &Session, config: Config) -> Result<Self> {
+        let source = CorpusSource::resolve(&config.corpus, &session.data)?;
+        let run = session.data.run(&source.name, &config.run_name()?);
+        Ok(Self { config, source, run })
+    }
+
+    /// Runs every stale stage up to and including `last`. `--force` runs `last` in any case.
+    pub fn bring_up_to_date(&self, session: &Session, last: StageName) -> Result<TrialOutcome> {
+        let mut seconds = StageSeconds::default();
+        let force = |stage: StageName| session.force && stage == last;
+        let started = Instant::now();
+        let scanned = scan::scan(session, &self.config, &self.source)?;
+        let (_, freshness) = scan::freshness(session, &self.config, &self.source, &scanned)?;
+        if !freshness.is_fresh() {
+            scan::save(session, &self.config, &self.source, &scanned)?;
+            seconds.0.push(("scan", started.elapsed().as_secs_f64()));
+        }
+        for notice in &scanned.notices {
+            tracing::info!("{notice}");
+        }
+
+        let mut store = Store::open(session, &self.config, &self.source, &scanned);
+        let force_preprocess = force(StageName::Preprocess);
+        if !store.freshness(&scanned, force_preprocess).1.is_fresh() {
+            let started = Instant::now();
+            let outcome = store.run(session, &scanned, force_preprocess)?;
+            seconds.0.push(("preprocess", started.elapsed().as_secs_f64()));
+            if outcome == Outcome::Interrupted {
+                return Ok(TrialOutcome { outcome, seconds });
+            }
+        }
+        store.report_failures(session, &scanned);
+        let songs = Songs::new(&store, &scanned)?;
+        let after = [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
+        for name in after.into_iter().filter(|&name| name <= last) {
+            let (stage, wanted, freshness) = self.check(session, name, &songs, force(name))?;
+            if freshness.is_fresh() {
+                continue;
+            }
+            let started = Instant::now();
+            let fingerprint = fingerprint_path(&self.run, &stage.name);
+            // From here until the stage is done its old outputs vouch for nothing.
+            Fingerprint::invalidate(&fingerprint)?;
+            let outcome = self.run_stage(session, name, &songs, &wanted, &seconds)?;
+            seconds.0.push((name.as_str(), started.elapsed().as_secs_f64()));
+            if outcome == Outcome::Interrupted {
+                return Ok(TrialOutcome { outcome, seconds });
+            }
+            wanted.save(&fingerprint)?;
+        }
+        Ok(TrialOutcome { outcome: Outcome::Done, seconds })
+    }
+
+    fn run_stage(
+        &self,
+        session: &Session,
+        name: StageName,
+        songs: &Songs<'_>,
+        wanted: &Fingerprint,
+        seconds: &StageSeconds,
+    ) -> Result<Outcome> {
+        let (config, run) = (&self.config, self.run.as_path());
+        match name {
+            StageName::Preprocess => Ok(Outcome::Done),
+            StageName::Split => {
+                session.write(&run.join("config.toml"), config.to_toml()?.as_bytes())?;
+                split::run(session, config, &songs.corpus, run).map(|()| Outcome::Done)
+            }
+            StageName::Train => train::run(session, config, songs, run, wanted),
+            StageName::Evaluate => evaluate::run(session, config, songs, run),
+            StageName::Report => {
+                report::run(session, self, songs, seconds).map(|()| Outcome::Done)
+            }
+        }
+    }
+
+    /// A stage, what it should be made of, and whether it is.
+    fn check(
+        &self,
+        session: &Session,
+        name: StageName,
+        songs: &Songs<'_>,
+        force: bool,
+    ) -> Result<(Stage, Fingerprint, Freshness)> {
+        let (config, run) = (&self.config, self.run.as_path());
+        let (stage, wanted) = match name {
+            StageName::Preprocess | StageName::Split => {
+                (split::stage(run), split::wanted(config, &songs.corpus))
+            }
+            StageName::Train => (train::stage(run), train::wanted(session, config, songs, run)?),
+            StageName::Evaluate => {
+                (evaluate::stage(run), evaluate::wanted(session, config, songs, run)?)
+            }
+            StageName::Report => (report::stage(run), report::wanted(session, run)?),
+        };
+        let saved = Fingerprint::load(fingerprint_path(run, &stage.name))?;
+        let freshness = stage.check(&saved, &wanted, force);
+        Ok((stage, wanted, freshness))
+    }
+
+    /// What is stale now, and why, without running anything.
+    pub fn plan(&self, session: &Session, last: StageName) -> Result<Plan> {
+        let scanned = scan::scan(session, &self.config, &self.source)?;
+        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let force = |stage: StageName| session.force && stage == last;
+        let mut stages = vec![
+            scan::freshness(session, &self.config, &self.source, &scanned)?,
+            store.freshness(&scanned, force(StageName::Preprocess)),
+        ];
+        store.report_failures(session, &scanned);
+        let songs = Songs::new(&store, &scanned)?;
+        let after = [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
+        for name in after.into_iter().filter(|&name| name <= last) {
+            let (stage, _, freshness) = self.check(session, name, &songs, force(name))?;
+            stages.push((stage, freshness));
+        }
+        Ok(Plan::explain(stages)?)
+    }
+
+    /// Of all other runs of this corpus, the one whose stage was made of most nearly the same:
+    /// what a new run differs in.
+    pub fn nearest_run(
+        &self,
+        session: &Session,
+        name: StageName,
+    ) -> Result<Option<(String, Freshness)>> {
+        let scanned = scan::scan(session, &self.config, &self.source)?;
+        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let songs = Songs::new(&store, &scanned)?;
+        let (stage, wanted, _) = self.check(session, name, &songs, false)?;
+        let runs = self.run.parent().context("a run lies in the folder of its corpus")?;
+        let Ok(entries) = std::fs::read_dir(runs) else { return Ok(None) };
+        let mut names: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+        names.sort();
+        let mut nearest: Option<(String, Freshness)> = None;
+        for run in names.into_iter().filter(|run| *run != self.run) {
+            let saved = Fingerprint::load(fingerprint_path(&run, &stage.name))?;
+            if saved.fingerprint().is_none() {
+                continue;
+            }
+            let freshness = saved.compare(&wanted);
+            let is_nearer = nearest
+                .as_ref()
+                .is_none_or(|(_, best)| freshness.reasons().len() < best.reasons().len());
+            if is_nearer {
+                let run = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                nearest = Some((run, freshness));
+            }
+        }
+        Ok(nearest)
+    }
+}
+
+impl<'a> Songs<'a> {
+    fn new(store: &'a Store, scanned: &Scanned) -> Result<Self> {
+        Ok(Self {
+            store,
+            usable: store.usable(scanned),
+            corpus: store.usable_corpus(scanned)?,
+        })
+    }
+}
+
+impl StageName {
+    /// The stage's name in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preprocess => "preprocess",
+            Self::Split => "split",
+            Self::Train => "train",
+            Self::Evaluate => "evaluate",
+            Self::Report => "report",
+        }
+    }
+}
+
+fn fingerprint_path(run: &Path, stage: &str) -> PathBuf {
+    run.join("fingerprints").join(format!("{stage}.json"))
+}

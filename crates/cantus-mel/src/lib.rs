@@ -1,1 +1,17 @@
 #![doc = include_str!("../README.md")]
+
+mod config;
+mod error;
+mod filter_bank;
+mod framing;
+mod key_values;
+mod plan;
+mod scale;
+mod spectrum;
+
+pub use config::{MelConfig, MelNorm, Padding};
+pub use error::MelError;
+pub use filter_bank::mel_filter_bank;
+pub use plan::{LogMel, LogMelPlan, LogMelScratch};
+pub use scale::MelScale;
+pub use spectrum::hann_window;

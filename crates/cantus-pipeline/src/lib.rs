@@ -1,1 +1,22 @@
 #![doc = include_str!("../README.md")]
+
+mod atomic_file;
+mod error;
+mod fingerprint;
+mod freshness;
+mod items;
+mod leftovers;
+mod lock;
+mod stage;
+mod stat_cache;
+mod stat_cache_file;
+
+pub use atomic_file::{AtomicFile, write_atomic, write_atomic_bytes};
+pub use error::PipelineError;
+pub use fingerprint::{Fingerprint, FingerprintBuilder, Input, SavedFingerprint, content_digest};
+pub use freshness::{Freshness, Reason};
+pub use items::{ItemChanges, ItemTable};
+pub use leftovers::sweep_leftovers;
+pub use lock::{Holder, Lock, LockError};
+pub use stage::{Plan, PlannedStage, Stage, Verdict};
+pub use stat_cache::{StatCache, StatCacheCounts};

@@ -1,0 +1,173 @@
+//! Songs with their labels.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CorpusError;
+use crate::summary::CorpusSummary;
+
+/// One recording and what it is labelled with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Song {
+    /// The path below the corpus root as text, by the rule of [`song_id`](crate::song_id).
+    pub id: String,
+    /// Whose recording this is: the class to be learnt.
+    pub artist: String,
+    /// The album it stands on; albums of two artists are different even if their names are equal.
+    pub album: String,
+    /// What people call it. Says nothing about identity: many songs may share a title.
+    pub title: String,
+    /// The path below the corpus root, with the bytes that the file system has.
+    #[serde(with = "crate::escape::as_text")]
+    pub path: PathBuf,
+}
+
+/// The songs of an artist's albums: album name to songs, both sorted by their bytes.
+pub type Albums<'a> = BTreeMap<&'a str, Vec<&'a Song>>;
+
+/// All songs under one folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Corpus {
+    /// The folder that every song's path starts from.
+    #[serde(with = "crate::escape::as_text")]
+    pub root: PathBuf,
+    /// The songs, sorted by the bytes of their ids.
+    pub songs: Vec<Song>,
+}
+
+impl Corpus {
+    /// Sorts the songs by id.
+    ///
+    /// # Errors
+    ///
+    /// [`CorpusError::RepeatedSong`] if two songs have the same id.
+    pub fn new(root: impl Into<PathBuf>, mut songs: Vec<Song>) -> Result<Self, CorpusError> {
+        songs.sort_unstable();
+        if let Some(pair) = songs.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            return Err(CorpusError::RepeatedSong { id: pair[0].id.clone() });
+        }
+        Ok(Self { root: root.into(), songs })
+    }
+
+    /// Where a song's file is: the root and the song's own path.
+    pub fn full_path(&self, song: &Song) -> PathBuf {
+        self.root.join(&song.path)
+    }
+
+    /// The song with this id.
+    pub fn song(&self, id: &str) -> Option<&Song> {
+        // Not a binary search: the field is public, and a caller may have left it unsorted.
+        self.songs.iter().find(|song| song.id == id)
+    }
+
+    /// Artists, their albums and the songs on them, everything sorted by bytes.
+    ///
+    /// The keys, in this order, are the class labels.
+    pub fn artists(&self) -> BTreeMap<&str, Albums<'_>> {
+        let mut artists: BTreeMap<&str, Albums<'_>> = BTreeMap::new();
+        for song in &self.songs {
+            let albums = artists.entry(&song.artist).or_default();
+            albums.entry(&song.album).or_default().push(song);
+        }
+        for songs in artists.values_mut().flat_map(BTreeMap::values_mut) {
+            songs.sort_unstable();
+        }
+        artists
+    }
+
+    /// Keeps at most `cap` songs of each artist and says how many were left out.
+    ///
+    /// No randomness: albums in the order of their names give one song each in turn (the first by
+    /// id, then the second, ...) until there are enough, so that no album is favoured.
+    ///
+    /// # Errors
+    ///
+    /// [`CorpusError::CapOfZero`] if `cap` is 0.
+    pub fn cap_songs_per_artist(&mut self, cap: usize) -> Result<usize, CorpusError> {
+        if cap == 0 {
+            return Err(CorpusError::CapOfZero);
+        }
+        let mut kept = Vec::with_capacity(self.songs.len());
+        for albums in self.artists().values() {
+            let longest = albums.values().map(Vec::len).max().unwrap_or(0);
+            let in_turn =
+                (0..longest).flat_map(|turn| albums.values().filter_map(move |a| a.get(turn)));
+            kept.extend(in_turn.take(cap).map(|song| (*song).clone()));
+        }
+        kept.sort_unstable();
+        let left_out = self.songs.len() - kept.len();
+        self.songs = kept;
+        Ok(left_out)
+    }
+
+    /// How many artists, albums and songs there are, and how they are spread.
+    pub fn summary(&self) -> CorpusSummary {
+        CorpusSummary::of(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn corpus(ids: &[&str]) -> Corpus {
+        let song = |id: &&str| {
+            let names: Vec<&str> = id.split('/').collect();
+            Song {
+                id: (*id).to_owned(),
+                artist: names[0].to_owned(),
+                album: names[1].to_owned(),
+                title: names[2].to_owned(),
+                path: PathBuf::from(id),
+            }
+        };
+        Corpus::new("/music", ids.iter().map(song).collect()).unwrap()
+    }
+
+    fn ids(corpus: &Corpus) -> Vec<&str> {
+        corpus.songs.iter().map(|song| song.id.as_str()).collect()
+    }
+
+    #[test]
+    fn songs_are_sorted_by_the_bytes_of_their_ids() {
+        let corpus = corpus(&["b/x/1", "a/é/1", "a/z/1", "B/x/1"]);
+        assert_eq!(ids(&corpus), ["B/x/1", "a/z/1", "a/é/1", "b/x/1"]);
+    }
+
+    #[test]
+    fn a_repeated_id_is_refused() {
+        let song = corpus(&["a/x/1"]).songs.remove(0);
+        let error = Corpus::new("/music", vec![song.clone(), song]).unwrap_err();
+        assert!(matches!(error, CorpusError::RepeatedSong { id } if id == "a/x/1"));
+    }
+
+    #[test]
+    fn a_cap_takes_one_song_of_each_album_in_turn() {
+        let mut corpus = corpus(&["a/x/1", "a/x/2", "a/x/3", "a/y/1", "a/z/1", "a/z/2", "b/x/1"]);
+        assert_eq!(corpus.cap_songs_per_artist(4).unwrap(), 2);
+        assert_eq!(ids(&corpus), ["a/x/1", "a/x/2", "a/y/1", "a/z/1", "b/x/1"]);
+    }
+
+    #[test]
+    fn a_cap_of_zero_is_refused() {
+        let error = corpus(&["a/x/1"]).cap_songs_per_artist(0).unwrap_err();
+        assert!(matches!(error, CorpusError::CapOfZero));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_corpus_with_a_path_that_is_not_utf8_survives_json() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        let mut before = corpus(&["a/x/1"]);
+        before.songs[0].path = PathBuf::from(OsStr::from_bytes(b"a/x/\xFF%41.mp3"));
+        let text = serde_json::to_string(&before).unwrap();
+        let after: Corpus = serde_json::from_str(&text).unwrap();
+        assert_eq!(after, before);
+    }
+}

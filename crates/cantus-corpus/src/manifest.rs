@@ -1,0 +1,112 @@
+//! Labels from a table that somebody wrote.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::corpus::{Corpus, Song};
+use crate::error::{CorpusError, TableFault, counted};
+use crate::escape::{escape_name, path_of_song_id, song_id};
+use crate::problem::{Problem, ProblemKind};
+use crate::scan::{Scan, ScanOptions};
+use crate::tags::below_root;
+use crate::tsv::{Table, write_row};
+
+const COLUMNS: [&str; 4] = ["path", "artist", "album", "title"];
+
+/// Reads a corpus from a table of tab-separated values with the columns `path`, `artist`, `album`
+/// and `title`.
+///
+/// - The first row names the columns, in any order; more columns are allowed and ignored. Lines
+///   that start with `#` are comments. A cell may stand in double quotes, those inside doubled.
+/// - `path` starts at the root, its folders parted by `/`, written as [`song_id`] writes ids.
+/// - `artist` and `album` must not be empty; an empty `title` becomes the file's name.
+/// - A song whose file is not there is skipped and listed. Extensions are not looked at.
+///
+/// # Errors
+///
+/// [`CorpusError::Io`] if the table cannot be read, [`CorpusError::Table`] with the line if there
+/// is a fault in it, [`CorpusError::RootMissing`] and [`CorpusError::RootNotAFolder`],
+/// [`CorpusError::NoArtist`] if none of its songs is there, [`CorpusError::CapOfZero`].
+pub fn from_manifest(
+    manifest: &Path,
+    root: &Path,
+    options: &ScanOptions,
+) -> Result<Scan, CorpusError> {
+    let unreadable = |source| CorpusError::Io { action: "read", path: manifest.to_owned(), source };
+    let bytes = fs::read(manifest).map_err(unreadable)?;
+    match fs::metadata(root) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return Err(CorpusError::RootNotAFolder { path: root.to_owned() }),
+        Err(_) => return Err(CorpusError::RootMissing { path: root.to_owned() }),
+    }
+    let table = Table::parse(&manifest.display().to_string(), &bytes, &COLUMNS)?;
+
+    let mut songs = Vec::with_capacity(table.rows.len());
+    let mut problems = Vec::new();
+    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
+    for row in &table.rows {
+        let text = table.filled_cell(row, "path")?;
+        let artist = table.filled_cell(row, "artist")?.to_owned();
+        let album = table.filled_cell(row, "album")?.to_owned();
+        let Some(path) = path_of_song_id(text).as_deref().and_then(below_root) else {
+            return Err(table.fault(row, TableFault::PathOutside { path: text.to_owned() }));
+        };
+        let id = song_id(&path);
+        if let Some(first_line) = lines.insert(id.clone(), row.line) {
+            return Err(table.fault(row, TableFault::RepeatedSong { id, first_line }));
+        }
+        if let Some(kind) = trouble_with(&root.join(&path), row.line) {
+            problems.push(Problem { path, kind });
+            continue;
+        }
+        let title = match table.cell(row, "title") {
+            "" => path.file_stem().map(escape_name).unwrap_or_default(),
+            title => title.to_owned(),
+        };
+        songs.push(Song { id, artist, album, title, path });
+    }
+    if songs.is_empty() {
+        let mut hint = "fill the table, one song a row".to_owned();
+        problems.sort_unstable();
+        if let Some(problem) = problems.first() {
+            hint = format!("{problem}: {}", problem.hint());
+        }
+        return Err(CorpusError::NoArtist {
+            path: manifest.to_owned(),
+            expected: format!("rows of songs that are in `{}`", root.display()),
+            found: format!("{}, none of them there", counted(table.rows.len(), "row")),
+            hint,
+        });
+    }
+    Scan::new(root, songs, problems, BTreeMap::new(), options)
+}
+
+/// Writes a corpus as a table that [`from_manifest`] reads back to the same songs.
+///
+/// # Errors
+///
+/// [`CorpusError::Stream`] if the writer fails.
+pub fn write_manifest(corpus: &Corpus, mut to: impl Write) -> Result<(), CorpusError> {
+    let mut write = || -> io::Result<()> {
+        write_row(&mut to, &COLUMNS)?;
+        for song in &corpus.songs {
+            let path = song_id(&song.path);
+            write_row(&mut to, &[&path, &song.artist, &song.album, &song.title])?;
+        }
+        to.flush()
+    };
+    write().map_err(|source| CorpusError::Stream { action: "write", table: "manifest", source })
+}
+
+fn trouble_with(path: &PathBuf, line: u64) -> Option<ProblemKind> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => None,
+        Ok(_) => Some(ProblemKind::NotAFile),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Some(ProblemKind::Missing { line })
+        }
+        Err(error) => Some(ProblemKind::Unreadable { reason: error.to_string() }),
+    }
+}

@@ -1,0 +1,147 @@
+//! What to look for, and what was found.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::corpus::{Corpus, Song};
+use crate::error::{CorpusError, counted, listed};
+use crate::file_list::FileList;
+use crate::problem::Problem;
+
+/// What counts as a song and how many are taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScanOptions {
+    /// File name extensions of songs, without the dot; upper and lower case are alike. The
+    /// default names the usual formats; give what your decoder can read.
+    pub extensions: Vec<String>,
+    /// At most so many songs of each artist, see [`Corpus::cap_songs_per_artist`].
+    pub max_songs_per_artist: Option<usize>,
+    /// Which tag names the artist; of use in [`from_tags`](crate::from_tags) alone.
+    pub artist_tag: ArtistTag,
+}
+
+/// Which of its tags says whose recording a song is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ArtistTag {
+    /// The album's artist, unless there is none or it says "various artists"; then the song's.
+    /// A guest on one song (`X feat. Y`) does not become a class that way.
+    #[default]
+    AlbumArtistFirst,
+    /// The song's artist; the album's only if there is none.
+    SongArtistFirst,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        let extensions =
+            ["mp3", "flac", "ogg", "oga", "opus", "wav", "m4a", "mp4", "aac", "aif", "aiff"];
+        Self {
+            extensions: extensions.map(String::from).to_vec(),
+            max_songs_per_artist: None,
+            artist_tag: ArtistTag::default(),
+        }
+    }
+}
+
+impl ScanOptions {
+    /// The extensions in lower case and without dots.
+    pub(crate) fn normal_extensions(&self) -> Vec<String> {
+        let normal = |text: &String| text.trim_start_matches('.').to_ascii_lowercase();
+        self.extensions.iter().map(normal).collect()
+    }
+}
+
+/// A corpus and what was found on the way to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scan {
+    /// The songs that can be used.
+    pub corpus: Corpus,
+    /// What could not be used, and what needs to be known, sorted by path.
+    pub problems: Vec<Problem>,
+    /// Files that are no songs (covers, lists, texts), counted by lower-case extension.
+    pub other_files: BTreeMap<String, usize>,
+    /// Songs left out by [`ScanOptions::max_songs_per_artist`].
+    pub songs_over_cap: usize,
+}
+
+impl Scan {
+    pub(crate) fn new(
+        root: &Path,
+        songs: Vec<Song>,
+        mut problems: Vec<Problem>,
+        other_files: BTreeMap<String, usize>,
+        options: &ScanOptions,
+    ) -> Result<Self, CorpusError> {
+        let mut corpus = Corpus::new(root, songs)?;
+        let songs_over_cap = match options.max_songs_per_artist {
+            Some(cap) => corpus.cap_songs_per_artist(cap)?,
+            None => 0,
+        };
+        problems.sort_unstable();
+        tracing::debug!(
+            root = %root.display(),
+            songs = corpus.songs.len(),
+            songs_over_cap,
+            problems = problems.len(),
+            "corpus scanned"
+        );
+        Ok(Self { corpus, problems, other_files, songs_over_cap })
+    }
+
+    /// The error for a folder tree without a single usable song.
+    pub(crate) fn nothing_found(
+        root: PathBuf,
+        list: &FileList,
+        loose: usize,
+        options: &ScanOptions,
+    ) -> CorpusError {
+        let extensions = options.normal_extensions();
+        let others: usize = list.other_files.values().sum();
+        let mut found = format!(
+            "{}, {} loose beside them, {}",
+            counted(list.folders, "folder"),
+            counted(loose, "song"),
+            counted(others, "other file"),
+        );
+        if others > 0 {
+            let kinds: Vec<String> = list
+                .other_files
+                .iter()
+                .map(|(extension, count)| match extension.as_str() {
+                    "" => format!("{count} without an extension"),
+                    _ => format!("{count} .{extension}"),
+                })
+                .collect();
+            found.push_str(&format!(" ({})", listed(&kinds)));
+        }
+        let losses = list.problems.iter().filter(|problem| problem.is_loss()).count();
+        let hint = if loose > 0 {
+            "give each artist a folder, in it a folder for each album, and move the songs there"
+        } else if losses > 0 {
+            "see the first of the problems: the songs are there, but cannot be used"
+        } else if list.folders == 0 && others == 0 {
+            "the folder is empty: fetch a corpus, or copy music into it"
+        } else {
+            "check that this is the folder above the artists, and that the songs are in one of \
+             these formats"
+        };
+        let mut hint = hint.to_owned();
+        if let Some(problem) = list.problems.iter().find(|problem| problem.is_loss()) {
+            hint.push_str(&format!("; {problem}: {}", problem.hint()));
+        }
+        CorpusError::NoArtist {
+            path: root,
+            expected: format!(
+                "`<artist>/<album>/<song>` with songs ending in .{}",
+                extensions.join(", .")
+            ),
+            found,
+            hint,
+        }
+    }
+}

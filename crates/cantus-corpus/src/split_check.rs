@@ -1,0 +1,95 @@
+//! Does anything stand in two parts that must stand in one?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::corpus::Corpus;
+use crate::duplicates::duplicates;
+use crate::error::CorpusError;
+use crate::split::{Part, Split, SplitKind};
+
+impl Split {
+    /// Checks a split against the corpus that it is going to be used with.
+    ///
+    /// Every song of the corpus stands in exactly one part (that none stands in two is given by
+    /// [`Split::parts`] and checked on reading), no other song is named, and under
+    /// [`SplitKind::Album`] no album stands in two parts. One exception: of an artist with two
+    /// albums, the one that does not test may both train and validate.
+    ///
+    /// # Errors
+    ///
+    /// [`CorpusError::RepeatedSong`], [`CorpusError::SongsNotInSplit`],
+    /// [`CorpusError::SongsNotInCorpus`] or [`CorpusError::AlbumInTwoParts`].
+    pub fn check_no_leak(&self, corpus: &Corpus) -> Result<(), CorpusError> {
+        let mut ids = BTreeSet::new();
+        for song in &corpus.songs {
+            if !ids.insert(song.id.as_str()) {
+                return Err(CorpusError::RepeatedSong { id: song.id.clone() });
+            }
+        }
+        let mut absent = ids.iter().filter(|id| !self.parts.contains_key(**id));
+        if let Some(first) = absent.next() {
+            let first = (*first).to_owned();
+            return Err(CorpusError::SongsNotInSplit { songs: 1 + absent.count(), first });
+        }
+        let mut unknown = self.parts.keys().filter(|id| !ids.contains(id.as_str()));
+        if let Some(first) = unknown.next() {
+            let first = first.clone();
+            return Err(CorpusError::SongsNotInCorpus { songs: 1 + unknown.count(), first });
+        }
+        match self.kind {
+            SplitKind::Song => Ok(()),
+            SplitKind::Album => self.check_albums(corpus),
+        }
+    }
+
+    fn check_albums(&self, corpus: &Corpus) -> Result<(), CorpusError> {
+        for (artist, albums) in corpus.artists() {
+            for (album, songs) in &albums {
+                let parts: BTreeSet<Part> =
+                    songs.iter().filter_map(|song| self.parts.get(&song.id).copied()).collect();
+                let may_share = albums.len() == 2 && !parts.contains(&Part::Test);
+                if parts.len() > 1 && !may_share {
+                    return Err(CorpusError::AlbumInTwoParts {
+                        artist: artist.to_owned(),
+                        album: (*album).to_owned(),
+                        parts: parts.into_iter().collect(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that no two files with the same contents stand in different parts.
+    ///
+    /// `hashes` are hashes of the files' contents by song id; songs that it does not name are not
+    /// looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`CorpusError::SharedContent`] with the first such group.
+    pub fn check_no_shared_content(
+        &self,
+        hashes: &BTreeMap<String, String>,
+    ) -> Result<(), CorpusError> {
+        let mut groups = 0;
+        let mut first = Vec::new();
+        for group in duplicates(hashes) {
+            let songs: Vec<(String, Part)> = group
+                .into_iter()
+                .filter_map(|id| self.parts.get(&id).copied().map(|part| (id, part)))
+                .collect();
+            let parts: BTreeSet<Part> = songs.iter().map(|(_, part)| *part).collect();
+            if parts.len() > 1 {
+                groups += 1;
+                if first.is_empty() {
+                    first = songs;
+                }
+            }
+        }
+        match groups {
+            0 => Ok(()),
+            _ => Err(CorpusError::SharedContent { groups, songs: first }),
+        }
+    }
+}

@@ -225,69 +225,77 @@ fn a_stat_cache_and_bytes_in_memory_agree_on_the_digest() {
     assert_eq!(cache.hash_file(&path).unwrap(), content_digest(&bytes));
 }
 
-/// The tests below start this very binary again as a process of its own, told what to do by
-/// [`ROLE`] and where by [`PLACE`].
-const ROLE: &str = "CANTUS_PIPELINE_TEST_ROLE";
-const PLACE: &str = "CANTUS_PIPELINE_TEST_PLACE";
+/// The tests below start this very binary again, for themselves alone, with this variable set to
+/// the path to work at; so told, they do the child's part.
+#[cfg(unix)]
+const CHILD_AT: &str = "CANTUS_PIPELINE_TEST_CHILD_AT";
 
 #[cfg(unix)]
-fn child(role: &str, place: &Path, shell_before: &str) -> Command {
+fn child(test: &str, path: &Path, shell_before: &str) -> Command {
     let mut command = Command::new("sh");
     command
         .arg("-c")
-        .arg(format!("{shell_before} exec \"$0\" --exact child_process --nocapture"))
+        .arg(format!("{shell_before} exec \"$0\" --exact {test} --nocapture"))
         .arg(std::env::current_exe().unwrap())
-        .env(ROLE, role)
-        .env(PLACE, place)
+        .env(CHILD_AT, path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     command
 }
 
+/// Tells the parent through standard output.
 #[cfg(unix)]
-#[test]
-fn child_process() {
+fn say(line: &str) {
     use std::io::Write;
-    // Without a role this is the ordinary run of the suite, where there is nothing to do.
-    let Ok(role) = std::env::var(ROLE) else { return };
-    let place = PathBuf::from(std::env::var_os(PLACE).unwrap());
-    match role.as_str() {
-        "write more than fits" => {
-            let mut file = AtomicFile::create(&place).unwrap();
-            let written = file.write_all(&vec![1; 1 << 20]);
-            let error = PipelineError::io("write", &place, written.unwrap_err());
-            let PipelineError::StorageFull { path, bytes_written, .. } = &error else {
-                panic!("{error:?}")
-            };
-            assert_eq!(path, &place);
-            println!("full after {bytes_written}");
-            let error = file.commit().unwrap_err();
-            assert!(matches!(error, PipelineError::StorageFull { .. }), "{error:?}");
-            println!("commit refused");
-        }
-        "die while writing" => {
-            let _lock = Lock::try_acquire(place.parent().unwrap()).unwrap();
-            let mut file = AtomicFile::create(&place).unwrap();
-            file.write_all(&vec![1; 1 << 20]).unwrap();
-            println!("writing");
-            std::io::stdout().flush().unwrap();
-            loop {
-                std::thread::park();
-            }
-        }
-        other => panic!("no such role: {other}"),
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{line}").and_then(|()| stdout.flush()).unwrap();
+}
+
+#[cfg(unix)]
+fn write_more_than_fits(path: &Path) {
+    use std::io::Write;
+    let mut file = AtomicFile::create(path).unwrap();
+    let written = file.write_all(&vec![1; 1 << 20]);
+    let error = PipelineError::io("write", path, written.unwrap_err());
+    let PipelineError::StorageFull { path: named, bytes_written, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(named, path);
+    say(&format!("full after {bytes_written}"));
+    let error = file.commit().unwrap_err();
+    assert!(matches!(error, PipelineError::StorageFull { .. }), "{error:?}");
+    say("commit refused");
+}
+
+#[cfg(unix)]
+fn write_until_killed(path: &Path) {
+    use std::io::Write;
+    let _lock = Lock::try_acquire(path.parent().unwrap()).unwrap();
+    let mut file = AtomicFile::create(path).unwrap();
+    file.write_all(&vec![1; 1 << 20]).unwrap();
+    say("writing");
+    loop {
+        std::thread::park();
     }
 }
 
 #[cfg(unix)]
 #[test]
 fn a_write_that_no_longer_fits_says_so_and_leaves_the_old_file() {
+    if let Some(path) = std::env::var_os(CHILD_AT) {
+        return write_more_than_fits(path.as_ref());
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     write_atomic_bytes(&path, b"old").unwrap();
     // With its signal ignored, the limit on file sizes makes writes fail as a full disk does.
-    let output =
-        child("write more than fits", &path, "trap '' XFSZ; ulimit -f 100;").output().unwrap();
+    let output = child(
+        "a_write_that_no_longer_fits_says_so_and_leaves_the_old_file",
+        &path,
+        "trap '' XFSZ; ulimit -f 100;",
+    )
+    .output()
+    .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("full after ") && text.contains("commit refused"), "{text}");
@@ -299,10 +307,16 @@ fn a_write_that_no_longer_fits_says_so_and_leaves_the_old_file() {
 #[test]
 fn a_killed_writer_leaves_the_old_file_a_leftover_to_sweep_and_a_free_lock() {
     use std::io::{BufRead, BufReader};
+    if let Some(path) = std::env::var_os(CHILD_AT) {
+        return write_until_killed(path.as_ref());
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     write_atomic_bytes(&path, b"old").unwrap();
-    let mut writer = child("die while writing", &path, "").spawn().unwrap();
+    let mut writer =
+        child("a_killed_writer_leaves_the_old_file_a_leftover_to_sweep_and_a_free_lock", &path, "")
+            .spawn()
+            .unwrap();
     let lines = BufReader::new(writer.stdout.take().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line.contains("writing")));
 

@@ -1,1 +1,28 @@
 #![doc = include_str!("../README.md")]
+
+mod bootstrap;
+mod chance;
+mod classification;
+mod confusion;
+mod error;
+mod history;
+mod label;
+mod metrics;
+mod parquet_file;
+mod picture;
+mod predictions;
+mod report;
+mod song;
+mod template;
+
+pub use bootstrap::{BootstrapOptions, Estimate};
+pub use chance::Chance;
+pub use classification::{AverageScores, ClassScores, ClassificationReport, classification_report};
+pub use confusion::{ConfusedPair, ConfusionMatrix};
+pub use error::EvalError;
+pub use history::{EpochRecord, best_epoch, parse_history, read_history};
+pub use metrics::{LevelMetrics, METRICS_FORMAT, Metrics};
+pub use picture::{Placement, confusion_svg, history_svg};
+pub use predictions::{ClipPrediction, Predictions};
+pub use report::{PartCounts, ReportInput, SkippedSong, StageTiming, render_report};
+pub use song::{SongPrediction, original_vote, song_votes};

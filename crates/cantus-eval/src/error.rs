@@ -1,0 +1,183 @@
+//! What can go wrong when predictions are read, scored or drawn.
+
+use std::path::PathBuf;
+
+/// Any failure of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvalError {
+    /// There are no classes.
+    #[error("there are no classes to score")]
+    NoClasses,
+    /// Nothing was predicted, so there is nothing to score.
+    #[error("there are no predictions to score")]
+    NoPredictions,
+    /// A class label is empty.
+    #[error("the label of class {class} is empty")]
+    EmptyLabel {
+        /// Index of the class.
+        class: usize,
+    },
+    /// Two classes have one label.
+    #[error("classes {first} and {second} have the same label {label:?}")]
+    DuplicateLabel {
+        /// The label.
+        label: String,
+        /// Index of the first class with that label.
+        first: usize,
+        /// Index of the second.
+        second: usize,
+    },
+    /// True and predicted classes do not pair up.
+    #[error("{truth} true classes stand against {predicted} predicted ones")]
+    LengthMismatch {
+        /// Number of true classes.
+        truth: usize,
+        /// Number of predicted classes.
+        predicted: usize,
+    },
+    /// A class index has no label.
+    #[error("class {class} at position {position} is beyond the {classes} classes")]
+    UnknownClass {
+        /// Where it stands.
+        position: usize,
+        /// The index found.
+        class: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A clip's true class has no label.
+    #[error("clip {clip} of song {song_id:?} has the true class {truth} of {classes}")]
+    ClipClass {
+        /// The song.
+        song_id: String,
+        /// The clip's index in the song.
+        clip: u32,
+        /// The index found.
+        truth: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A clip has more or fewer probabilities than there are classes.
+    #[error("clip {clip} of song {song_id:?} has {found} probabilities for {classes} classes")]
+    ProbabilityCount {
+        /// The song.
+        song_id: String,
+        /// The clip's index in the song.
+        clip: u32,
+        /// The number of probabilities found.
+        found: usize,
+        /// The number of classes.
+        classes: usize,
+    },
+    /// A clip's probabilities are no distribution: not finite, outside 0 to 1, or not adding up.
+    #[error("clip {clip} of song {song_id:?}: {problem}")]
+    NotADistribution {
+        /// The song.
+        song_id: String,
+        /// The clip's index in the song.
+        clip: u32,
+        /// What is wrong with the numbers.
+        problem: String,
+    },
+    /// A clip starts at a time that is not a finite, non-negative number.
+    #[error("clip {clip} of song {song_id:?} starts at {start_seconds} s")]
+    StartTime {
+        /// The song.
+        song_id: String,
+        /// The clip's index in the song.
+        clip: u32,
+        /// The time found.
+        start_seconds: f64,
+    },
+    /// One clip is given twice.
+    #[error("clip {clip} of song {song_id:?} is given twice")]
+    DuplicateClip {
+        /// The song.
+        song_id: String,
+        /// The clip's index in the song.
+        clip: u32,
+    },
+    /// The clips of one song disagree about who made it.
+    #[error("the clips of song {song_id:?} have the true classes {first} and {second}")]
+    SongClass {
+        /// The song.
+        song_id: String,
+        /// The class of its first clip.
+        first: usize,
+        /// The class of the clip that differs.
+        second: usize,
+    },
+    /// A file could not be read.
+    #[error("{}: cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// A file of predictions is damaged, or is not one.
+    #[error("{}: not a sound predictions file: {problem}", path.display())]
+    DamagedPredictions {
+        /// The file; `<memory>` for bytes that came from elsewhere.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// A file of predictions holds numbers that cannot be.
+    #[error("{}: holds impossible predictions", path.display())]
+    ImpossiblePredictions {
+        /// The file; `<memory>` for bytes that came from elsewhere.
+        path: PathBuf,
+        /// What is impossible about them.
+        source: Box<EvalError>,
+    },
+    /// Predictions could not be written.
+    #[error("cannot write the predictions")]
+    WritePredictions {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A line of a training history is not a record of an epoch.
+    #[error("line {line} of the training history is not an epoch's record")]
+    History {
+        /// The line, counted from 1.
+        line: usize,
+        /// What the JSON parser says.
+        source: serde_json::Error,
+    },
+    /// The confidence of an interval is not between 0 and 1.
+    #[error("a confidence of {confidence} does not lie between 0 and 1")]
+    Confidence {
+        /// The confidence asked for.
+        confidence: f64,
+    },
+    /// A file of metrics is damaged, or is not one.
+    #[error("the metrics cannot be read: {problem}")]
+    Metrics {
+        /// What was found.
+        problem: String,
+    },
+    /// Metrics could not be put into JSON.
+    #[error("cannot write the metrics as JSON")]
+    MetricsJson {
+        /// What the JSON writer says.
+        source: serde_json::Error,
+    },
+    /// A confusion matrix is not square or does not fit its labels.
+    #[error("a confusion matrix of {classes} classes has {problem}")]
+    ConfusionShape {
+        /// The number of labels.
+        classes: usize,
+        /// What does not fit.
+        problem: String,
+    },
+    /// A picture or page could not be drawn.
+    #[error("cannot draw {what}")]
+    Draw {
+        /// Which picture or page.
+        what: &'static str,
+        /// What the template engine says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,9 @@
+//! The crate against scikit-learn's and the original's numbers, and against what files and names
+//! can do to it.
+
+mod golden;
+mod hostile_names;
+mod laws;
+mod parquet_files;
+mod samples;
+mod scores_file;

@@ -1,0 +1,310 @@
+//! Normalisation of each channel over all other axes.
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::KernelError;
+use crate::element::Element;
+use crate::operand::{
+    check_input, check_operand, element_type_error, elements, result, tensor, with_elements,
+};
+use crate::sums::{sum_of, sum_of_pairs};
+
+const OPERATION: &str = "batch_norm";
+
+/// What [`batch_norm_train`] returns.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct BatchNormTraining {
+    /// The normalised input, of the input's shape.
+    pub output: Tensor,
+    /// The batch's mean, `[channel]`. No gradient flows through it.
+    pub mean: Tensor,
+    /// The batch's biased variance (divided by the number of values), `[channel]`. No gradient flows through it.
+    pub variance: Tensor,
+}
+
+/// Batch normalisation by the batch's own mean and variance.
+///
+/// Axis 1 of `x` is the channel: `[batch, channel, mel, frame]` in a convolutional block, `[batch, mel, frame]` where
+/// each mel band is a channel of its own. `gamma` and `beta` are `[channel]`. Computes
+/// `gamma (x - mean) / sqrt(variance + epsilon) + beta`; the statistics are summed in double precision, and the
+/// gradient flows through them.
+///
+/// # Errors
+/// When a shape does not fit, `epsilon` is not a positive number, or a tensor is not f32 or f64 in main memory.
+pub fn batch_norm_train(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    epsilon: f64,
+) -> Result<BatchNormTraining, KernelError> {
+    let axes = Axes::of(x, gamma, beta, epsilon)?;
+    let x = x.contiguous()?;
+    let (mean, variance) = match x.dtype() {
+        DType::F32 => with_elements::<f32, _>(OPERATION, &x, |x| axes.moments(x))?,
+        _ => with_elements::<f64, _>(OPERATION, &x, |x| axes.moments(x))?,
+    };
+    let output = normalise(&x, gamma, beta, axes, &mean, &variance, epsilon, Origin::Batch)?;
+    let statistic = |values| tensor::<f64>(values, axes.channels)?.to_dtype(x.dtype());
+    Ok(BatchNormTraining { output, mean: statistic(mean)?, variance: statistic(variance)? })
+}
+
+/// Batch normalisation by given statistics, such as running averages: they are constants to the gradient.
+///
+/// Shapes as in [`batch_norm_train`]; `mean` and `variance` are `[channel]`.
+///
+/// # Errors
+/// As [`batch_norm_train`].
+pub fn batch_norm_eval(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    mean: &Tensor,
+    variance: &Tensor,
+    epsilon: f64,
+) -> Result<Tensor, KernelError> {
+    let axes = Axes::of(x, gamma, beta, epsilon)?;
+    check_operand(OPERATION, x, "mean", mean, &[axes.channels])?;
+    check_operand(OPERATION, x, "variance", variance, &[axes.channels])?;
+    let values = |statistic: &Tensor| statistic.to_dtype(DType::F64)?.to_vec1::<f64>();
+    let (mean, variance) = (values(mean)?, values(variance)?);
+    let x = x.contiguous()?;
+    normalise(&x, gamma, beta, axes, &mean, &variance, epsilon, Origin::Given)
+}
+
+/// `[outer, channel, inner]`: what any shape with the channel on axis 1 comes to.
+#[derive(Clone, Copy)]
+struct Axes {
+    channels: usize,
+    inner: usize,
+    outer: usize,
+}
+
+impl Axes {
+    fn of(x: &Tensor, gamma: &Tensor, beta: &Tensor, epsilon: f64) -> Result<Self, KernelError> {
+        check_input(OPERATION, x)?;
+        let &[outer, channels, ref inner @ ..] = x.dims() else {
+            return Err(empty_or_flat(x));
+        };
+        if x.elem_count() == 0 {
+            return Err(empty_or_flat(x));
+        }
+        check_operand(OPERATION, x, "gamma", gamma, &[channels])?;
+        check_operand(OPERATION, x, "beta", beta, &[channels])?;
+        if !(epsilon > 0.0 && epsilon.is_finite()) {
+            return Err(KernelError::Parameter {
+                operation: OPERATION,
+                parameter: "epsilon",
+                expected: "positive",
+                got: epsilon,
+            });
+        }
+        Ok(Self { outer, channels, inner: inner.iter().product() })
+    }
+
+    /// A channel's values, a slice for each batch item.
+    fn channel<'a, T>(
+        &self,
+        x: &'a [T],
+        channel: usize,
+    ) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
+        let inner = self.inner;
+        x.chunks_exact(inner).skip(channel).step_by(self.channels)
+    }
+
+    /// Values that a channel has in a batch.
+    fn count(&self) -> f64 {
+        (self.outer * self.inner) as f64
+    }
+
+    /// Mean and biased variance of each channel; two passes, so that nothing cancels.
+    fn moments<T: Element>(&self, x: &[T]) -> (Vec<f64>, Vec<f64>) {
+        (0..self.channels)
+            .into_par_iter()
+            .map(|channel| {
+                let sum: f64 = self.channel(x, channel).map(|x| sum_of(x, |x| x)).sum();
+                let mean = sum / self.count();
+                let squares: f64 =
+                    self.channel(x, channel).map(|x| sum_of(x, |x| (x - mean) * (x - mean))).sum();
+                (mean, squares / self.count())
+            })
+            .unzip()
+    }
+}
+
+fn empty_or_flat(x: &Tensor) -> KernelError {
+    KernelError::OperandShape {
+        operation: OPERATION,
+        operand: "input",
+        expected: "[batch, channel, ...] with no empty axis".to_owned(),
+        got: x.shape().clone(),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The statistics are the input's own: they change with it.
+    Batch,
+    /// The statistics are constants.
+    Given,
+}
+
+#[expect(clippy::too_many_arguments, reason = "private; each has its own meaning")]
+fn normalise(
+    x: &Tensor,
+    gamma: &Tensor,
+    beta: &Tensor,
+    axes: Axes,
+    mean: &[f64],
+    variance: &[f64],
+    epsilon: f64,
+    origin: Origin,
+) -> Result<Tensor, KernelError> {
+    let inverse_deviation = variance.iter().map(|v| 1.0 / (v + epsilon).sqrt()).collect();
+    let normalisation = Normalisation { axes, mean: mean.to_vec(), inverse_deviation, origin };
+    Ok(x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, normalisation)?)
+}
+
+struct Normalisation {
+    axes: Axes,
+    mean: Vec<f64>,
+    inverse_deviation: Vec<f64>,
+    origin: Origin,
+}
+
+impl Normalisation {
+    fn forward<T: Element>(
+        &self,
+        x: (&CpuStorage, &Layout),
+        gamma: (&CpuStorage, &Layout),
+        beta: (&CpuStorage, &Layout),
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let shape = x.1.shape().clone();
+        let x = elements::<T>(OPERATION, x.0, x.1)?;
+        let gamma = elements::<T>(OPERATION, gamma.0, gamma.1)?;
+        let beta = elements::<T>(OPERATION, beta.0, beta.1)?;
+        let mut y = vec![T::zero(); x.len()];
+        y.par_chunks_mut(self.axes.inner).zip(x.par_chunks(self.axes.inner)).enumerate().for_each(
+            |(row, (y, x))| {
+                let channel = row % self.axes.channels;
+                let mean = T::from_f64(self.mean[channel]);
+                let scale = T::from_f64(self.inverse_deviation[channel] * gamma[channel].to_f64());
+                let shift = beta[channel];
+                for (y, &x) in y.iter_mut().zip(x) {
+                    *y = (x - mean) * scale + shift;
+                }
+            },
+        );
+        Ok(result(y, shape))
+    }
+
+    /// The gradients of gamma (sum of `dy` times the normalised input) and beta (sum of `dy`).
+    fn parameter_gradients<T: Element>(&self, x: &[T], dy: &[T]) -> (Vec<f64>, Vec<f64>) {
+        (0..self.axes.channels)
+            .into_par_iter()
+            .map(|channel| {
+                let mean = self.mean[channel];
+                let pairs = self.axes.channel(x, channel).zip(self.axes.channel(dy, channel));
+                let (mut products, mut sum) = (0.0, 0.0);
+                for (x, dy) in pairs {
+                    products += sum_of_pairs(x, dy, |x, dy| (x - mean) * dy);
+                    sum += sum_of(dy, |dy| dy);
+                }
+                (products * self.inverse_deviation[channel], sum)
+            })
+            .unzip()
+    }
+
+    fn input_gradient<T: Element>(
+        &self,
+        x: &[T],
+        gamma: &[T],
+        dy: &[T],
+        dgamma: &[f64],
+        dbeta: &[f64],
+    ) -> Vec<T> {
+        let mut dx = vec![T::zero(); x.len()];
+        let inner = self.axes.inner;
+        dx.par_chunks_mut(inner)
+            .zip(x.par_chunks(inner).zip(dy.par_chunks(inner)))
+            .enumerate()
+            .for_each(|(row, (dx, (x, dy)))| {
+                let channel = row % self.axes.channels;
+                let inverse_deviation = self.inverse_deviation[channel];
+                let scale = T::from_f64(inverse_deviation * gamma[channel].to_f64());
+                if self.origin == Origin::Given {
+                    for (dx, &dy) in dx.iter_mut().zip(dy) {
+                        *dx = scale * dy;
+                    }
+                    return;
+                }
+                let mean = T::from_f64(self.mean[channel]);
+                let common = T::from_f64(dbeta[channel] / self.axes.count());
+                let slope = T::from_f64(inverse_deviation * dgamma[channel] / self.axes.count());
+                for (dx, (&x, &dy)) in dx.iter_mut().zip(x.iter().zip(dy)) {
+                    *dx = scale * ((dy - common) - (x - mean) * slope);
+                }
+            });
+        dx
+    }
+
+    fn backward<T: Element>(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        dy: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (dx, dgamma, dbeta) = with_elements::<T, _>(OPERATION, x, |x| {
+            with_elements::<T, _>(OPERATION, gamma, |gamma| {
+                with_elements::<T, _>(OPERATION, dy, |dy| {
+                    let (dgamma, dbeta) = self.parameter_gradients(x, dy);
+                    (self.input_gradient(x, gamma, dy, &dgamma, &dbeta), dgamma, dbeta)
+                })
+            })
+        })???;
+        let parameter = |gradient: Vec<f64>| {
+            tensor(gradient.into_iter().map(T::from_f64).collect::<Vec<T>>(), self.axes.channels)
+        };
+        Ok((Some(tensor(dx, x.shape())?), Some(parameter(dgamma)?), Some(parameter(dbeta)?)))
+    }
+}
+
+impl CustomOp3 for Normalisation {
+    fn name(&self) -> &'static str {
+        OPERATION
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        gamma: &CpuStorage,
+        gamma_layout: &Layout,
+        beta: &CpuStorage,
+        beta_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (x, gamma, beta) = ((x, x_layout), (gamma, gamma_layout), (beta, beta_layout));
+        match x.0.dtype() {
+            DType::F32 => self.forward::<f32>(x, gamma, beta),
+            DType::F64 => self.forward::<f64>(x, gamma, beta),
+            other => Err(element_type_error(OPERATION, other)),
+        }
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        gamma: &Tensor,
+        _beta: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        match x.dtype() {
+            DType::F32 => self.backward::<f32>(x, gamma, dy),
+            DType::F64 => self.backward::<f64>(x, gamma, dy),
+            other => Err(element_type_error(OPERATION, other)),
+        }
+    }
+}

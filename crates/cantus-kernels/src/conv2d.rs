@@ -1,0 +1,246 @@
+//! Two-dimensional convolution as products of matrices.
+//!
+//! For each item of the batch the input's pixels are gathered into a matrix with a row for each weight of a filter, a
+//! band of lines at a time so that the matrix stays in the cache. Then
+//!
+//! ```text
+//! output   [filter, pixel] = weight [filter, tap]    x gathered [tap, pixel]
+//! d weight [filter, tap]   = d output [filter, pixel] x gathered transposed
+//! d gathered [tap, pixel]  = weight transposed        x d output, added back to the pixels
+//! ```
+
+use std::ops::Range;
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::KernelError;
+use crate::element::Element;
+use crate::im2col::Planes;
+use crate::matmul::{Matrix, MatrixMut, multiply, multiply_add};
+use crate::operand::{
+    check_input, check_operand, element_type_error, elements, result, tensor, with_elements,
+};
+use crate::sums::{sum_of, sum_of_vectors};
+
+const OPERATION: &str = "conv2d_same";
+
+/// Elements of the gathered matrix that a band of lines should not exceed: 1 MiB of f32.
+const BAND_ELEMENTS: usize = 1 << 18;
+
+/// The batch is divided into at most so many parts, whatever the number of threads: each part sums its items' weight
+/// gradients in order, and the parts are summed in order.
+const PARTS: usize = 16;
+
+/// Convolution (cross-correlation, as everywhere in the field) with stride 1 and zero padding that keeps the size.
+///
+/// `x` is `[batch, channel, mel, frame]`, `weight` `[filter, channel, kernel mel, kernel frame]` with odd kernel sizes,
+/// `bias` `[filter]`; the result is `[batch, filter, mel, frame]`.
+///
+/// The backward pass computes all three gradients: candle does not tell an operation which of them are wanted.
+///
+/// # Errors
+/// When a shape does not fit the others, a kernel size is even, or a tensor is not f32 or f64 in main memory.
+pub fn conv2d_same(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor, KernelError> {
+    check_input(OPERATION, x)?;
+    let shape_error = |operand, expected: &str, got: &Tensor| KernelError::OperandShape {
+        operation: OPERATION,
+        operand,
+        expected: expected.to_owned(),
+        got: got.shape().clone(),
+    };
+    let (batch, channels, height, width) =
+        x.dims4().map_err(|_| shape_error("input", "[batch, channel, mel, frame]", x))?;
+    let odd = |&(_, _, mel, frame): &(usize, usize, usize, usize)| mel % 2 == 1 && frame % 2 == 1;
+    let Some((filters, _, kernel_height, kernel_width)) = weight.dims4().ok().filter(odd) else {
+        return Err(shape_error("weight", "[filter, channel, odd, odd]", weight));
+    };
+    let kernel = [filters, channels, kernel_height, kernel_width];
+    check_operand(OPERATION, x, "weight", weight, &kernel)?;
+    check_operand(OPERATION, x, "bias", bias, &[filters])?;
+    if x.elem_count() == 0 || filters == 0 {
+        return Err(shape_error("input and weight", "no empty axis", x));
+    }
+    let planes = Planes { channels, height, width, kernel_height, kernel_width };
+    let convolution = Convolution { batch, filters, planes };
+    let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
+    Ok(x.apply_op3(&weight, &bias, convolution)?)
+}
+
+struct Convolution {
+    batch: usize,
+    filters: usize,
+    planes: Planes,
+}
+
+impl Convolution {
+    /// Lines of an item, a band at a time.
+    fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let Planes { height, width, .. } = self.planes;
+        let lines = (BAND_ELEMENTS / (self.planes.taps() * width)).clamp(1, height);
+        (0..height).step_by(lines).map(move |first| first..(first + lines).min(height))
+    }
+
+    /// Elements of the largest gathered matrix.
+    fn band_elements(&self) -> usize {
+        self.bands().map(|band| band.len()).max().unwrap_or(0)
+            * self.planes.width
+            * self.planes.taps()
+    }
+
+    fn input_item(&self) -> usize {
+        self.planes.channels * self.planes.pixels()
+    }
+
+    fn output_item(&self) -> usize {
+        self.filters * self.planes.pixels()
+    }
+
+    fn forward<T: Element>(&self, x: &[T], weight: &[T], bias: &[T]) -> Vec<T> {
+        let mut y = vec![T::zero(); self.batch * self.output_item()];
+        y.par_chunks_mut(self.output_item())
+            .zip(x.par_chunks(self.input_item()))
+            .for_each(|(y, x)| self.forward_item(x, weight, bias, y));
+        y
+    }
+
+    fn forward_item<T: Element>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T]) {
+        let (taps, pixels) = (self.planes.taps(), self.planes.pixels());
+        for (filter, &bias) in y.chunks_exact_mut(pixels).zip(bias) {
+            filter.fill(bias);
+        }
+        let weight = Matrix::rows(weight, self.filters, taps, taps);
+        T::with_scratch(self.band_elements(), |scratch| {
+            for band in self.bands() {
+                let (first, columns) =
+                    (band.start * self.planes.width, band.len() * self.planes.width);
+                let gathered = &mut scratch[..taps * columns];
+                self.planes.gather(x, band, gathered);
+                let gathered = Matrix::rows(gathered, taps, columns, columns);
+                let mut y = MatrixMut::rows(&mut y[first..], self.filters, columns, pixels);
+                multiply_add(&mut y, weight, gathered);
+            }
+        });
+    }
+
+    /// The gradients of input, weight and bias.
+    fn backward<T: Element>(&self, x: &[T], weight: &[T], dy: &[T]) -> (Vec<T>, Vec<T>, Vec<T>) {
+        let mut dx = vec![T::zero(); x.len()];
+        let items = self.batch.div_ceil(PARTS);
+        let parts = self.batch.div_ceil(items);
+        let parameters = weight.len() + self.filters;
+        let mut partial = vec![T::zero(); parts * parameters];
+        dx.par_chunks_mut(items * self.input_item())
+            .zip(partial.par_chunks_mut(parameters))
+            .zip(x.par_chunks(items * self.input_item()))
+            .zip(dy.par_chunks(items * self.output_item()))
+            .for_each(|(((dx, partial), x), dy)| {
+                let (dweight, dbias) = partial.split_at_mut(weight.len());
+                let inputs =
+                    dx.chunks_exact_mut(self.input_item()).zip(x.chunks_exact(self.input_item()));
+                for ((dx, x), dy) in inputs.zip(dy.chunks_exact(self.output_item())) {
+                    self.backward_item(x, weight, dy, dx, dweight);
+                    for (dbias, dy) in dbias.iter_mut().zip(dy.chunks_exact(self.planes.pixels())) {
+                        *dbias += T::from_f64(sum_of(dy, |dy| dy));
+                    }
+                }
+            });
+        let mut dweight = sum_of_vectors(&partial, parameters);
+        let dbias = dweight.split_off(weight.len());
+        (dx, dweight, dbias)
+    }
+
+    /// Adds one item's weight gradient to `dweight` and writes its input gradient to `dx`, which holds zeros.
+    fn backward_item<T: Element>(
+        &self,
+        x: &[T],
+        weight: &[T],
+        dy: &[T],
+        dx: &mut [T],
+        dweight: &mut [T],
+    ) {
+        let (taps, pixels) = (self.planes.taps(), self.planes.pixels());
+        let weight = Matrix::rows(weight, self.filters, taps, taps);
+        T::with_scratch(self.band_elements(), |scratch| {
+            for band in self.bands() {
+                let (first, columns) =
+                    (band.start * self.planes.width, band.len() * self.planes.width);
+                let dy = Matrix::rows(&dy[first..], self.filters, columns, pixels);
+                let gathered = &mut scratch[..taps * columns];
+
+                self.planes.gather(x, band.clone(), gathered);
+                let transposed = Matrix::rows(gathered, taps, columns, columns).transposed();
+                let mut dweight = MatrixMut::rows(dweight, self.filters, taps, taps);
+                multiply_add(&mut dweight, dy, transposed);
+
+                let mut dgathered = MatrixMut::rows(gathered, taps, columns, columns);
+                multiply(&mut dgathered, weight.transposed(), dy);
+                self.planes.scatter_add(gathered, band, dx);
+            }
+        });
+    }
+
+    fn forward_tensors<T: Element>(
+        &self,
+        operands: [(&CpuStorage, &Layout); 3],
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let [x, weight, bias] = operands.map(|(s, l)| elements::<T>(OPERATION, s, l));
+        let y = self.forward(x?, weight?, bias?);
+        Ok(result(y, (self.batch, self.filters, self.planes.height, self.planes.width)))
+    }
+
+    fn backward_tensors<T: Element>(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        dy: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (dx, dweight, dbias) = with_elements::<T, _>(OPERATION, x, |x| {
+            with_elements::<T, _>(OPERATION, weight, |weight| {
+                with_elements::<T, _>(OPERATION, dy, |dy| self.backward(x, weight, dy))
+            })
+        })???;
+        let dx = tensor(dx, x.shape())?;
+        let dweight = tensor(dweight, weight.shape())?;
+        Ok((Some(dx), Some(dweight), Some(tensor(dbias, self.filters)?)))
+    }
+}
+
+impl CustomOp3 for Convolution {
+    fn name(&self) -> &'static str {
+        OPERATION
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let operands = [(x, x_layout), (weight, weight_layout), (bias, bias_layout)];
+        match x.dtype() {
+            DType::F32 => self.forward_tensors::<f32>(operands),
+            DType::F64 => self.forward_tensors::<f64>(operands),
+            other => Err(element_type_error(OPERATION, other)),
+        }
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _bias: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        match x.dtype() {
+            DType::F32 => self.backward_tensors::<f32>(x, weight, dy),
+            DType::F64 => self.backward_tensors::<f64>(x, weight, dy),
+            other => Err(element_type_error(OPERATION, other)),
+        }
+    }
+}

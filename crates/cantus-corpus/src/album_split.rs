@@ -31,37 +31,30 @@ const SHARED_ALBUM_VALIDATES_ONE_IN: usize = 5;
 pub fn split_by_album(corpus: &Corpus, seed: u64, rng: SplitRng) -> Result<Split, CorpusError> {
     check_two_artists(corpus)?;
     let corpus = &Corpus::new(corpus.root.clone(), corpus.songs.clone())?;
-    let artists: Vec<(&str, Vec<(&str, Vec<&Song>)>)> = corpus
-        .artists()
-        .into_iter()
-        .map(|(artist, albums)| (artist, albums.into_iter().collect()))
-        .collect();
+    let artists = corpus.artists();
     let with_one_album: Vec<OneAlbum> = artists
         .iter()
         .filter(|(_, albums)| albums.len() < 2)
-        .flat_map(|(artist, albums)| {
-            let one = |(album, _): &(&str, _)| OneAlbum {
-                artist: (*artist).to_owned(),
-                album: (*album).to_owned(),
-            };
-            albums.iter().map(one)
+        .filter_map(|(artist, albums)| {
+            let (album, _) = albums.first_key_value()?;
+            Some(OneAlbum { artist: (*artist).to_owned(), album: (*album).to_owned() })
         })
         .collect();
     if !with_one_album.is_empty() {
         return Err(CorpusError::ArtistsWithOneAlbum { artists: with_one_album });
     }
 
-    let counts: Vec<usize> = artists.iter().map(|(_, albums)| albums.len()).collect();
+    let counts: Vec<usize> = artists.values().map(BTreeMap::len).collect();
     let orders = match rng {
         SplitRng::Cantus => counts.iter().enumerate().map(|(i, &n)| order(i, n, seed)).collect(),
         SplitRng::Original => original::album_orders(&counts, seed),
     };
     let mut parts = BTreeMap::new();
-    for (index, ((_, albums), order)) in artists.iter().zip(orders).enumerate() {
+    for (index, (albums, order)) in artists.values().zip(orders).enumerate() {
+        let albums: Vec<&Vec<&Song>> = albums.values().collect();
         for (place, album) in order.into_iter().enumerate() {
-            let mut songs = albums[album].1.clone();
+            let mut songs = albums[album].clone();
             let validating = match place {
-                0 => 0,
                 1 if albums.len() == 2 => {
                     Draws::new(seed, Purpose::SharedAlbum, index).shuffle(&mut songs);
                     songs.len().div_ceil(SHARED_ALBUM_VALIDATES_ONE_IN).min(songs.len() - 1)

@@ -336,15 +336,10 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 /// The first few of many names: a message should fit a screen.
 pub(crate) fn listed<T: std::fmt::Display>(items: &[T]) -> String {
     const SHOWN: usize = 8;
-    let mut text = String::new();
-    for (index, item) in items.iter().take(SHOWN).enumerate() {
-        let comma = if index == 0 { "" } else { ", " };
-        text.push_str(&format!("{comma}{item}"));
+    let shown: Vec<String> = items.iter().take(SHOWN).map(ToString::to_string).collect();
+    match items.len() {
+        0 => "none".to_owned(),
+        count if count <= SHOWN => shown.join(", "),
+        count => format!("{} and {} more", shown.join(", "), count - SHOWN),
     }
-    if items.is_empty() {
-        text.push_str("none");
-    } else if items.len() > SHOWN {
-        text.push_str(&format!(" and {} more", items.len() - SHOWN));
-    }
-    text
 }

@@ -102,38 +102,37 @@ impl Scan {
     ) -> CorpusError {
         let extensions = options.normal_extensions();
         let others: usize = list.other_files.values().sum();
-        let mut found = format!(
-            "{}, {} loose beside them, {}",
+        let kinds: Vec<String> = list
+            .other_files
+            .iter()
+            .map(|(extension, count)| match extension.as_str() {
+                "" => format!("{count} without an extension"),
+                _ => format!("{count} .{extension}"),
+            })
+            .collect();
+        let found = format!(
+            "{}, {} loose beside them, {}{}",
             counted(list.folders, "folder"),
             counted(loose, "song"),
             counted(others, "other file"),
+            if others == 0 { String::new() } else { format!(" ({})", listed(&kinds)) },
         );
-        if others > 0 {
-            let kinds: Vec<String> = list
-                .other_files
-                .iter()
-                .map(|(extension, count)| match extension.as_str() {
-                    "" => format!("{count} without an extension"),
-                    _ => format!("{count} .{extension}"),
-                })
-                .collect();
-            found.push_str(&format!(" ({})", listed(&kinds)));
-        }
-        let losses = list.problems.iter().filter(|problem| problem.is_loss()).count();
-        let hint = if loose > 0 {
-            "give each artist a folder, in it a folder for each album, and move the songs there"
-        } else if losses > 0 {
-            "see the first of the problems: the songs are there, but cannot be used"
-        } else if list.folders == 0 && others == 0 {
-            "the folder is empty: fetch a corpus, or copy music into it"
-        } else {
-            "check that this is the folder above the artists, and that the songs are in one of \
-             these formats"
+        let first_loss = list.problems.iter().find(|problem| problem.is_loss());
+        let hint = match first_loss {
+            _ if loose > 0 => {
+                "give each artist a folder, in it one for each album, and move the songs there"
+                    .to_owned()
+            }
+            Some(problem) => format!("{problem}; {}", problem.hint()),
+            None if list.folders == 0 && others == 0 => {
+                "the folder is empty: fetch a corpus, or copy music into it".to_owned()
+            }
+            None => {
+                "check that this is the folder above the artists, and that their songs are in one \
+                 of these formats"
+                    .to_owned()
+            }
         };
-        let mut hint = hint.to_owned();
-        if let Some(problem) = list.problems.iter().find(|problem| problem.is_loss()) {
-            hint.push_str(&format!("; {problem}: {}", problem.hint()));
-        }
         CorpusError::NoArtist {
             path: root,
             expected: format!(

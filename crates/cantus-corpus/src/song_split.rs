@@ -88,14 +88,13 @@ fn shares_of_a_tenth(counts: &[usize], draws: &mut Draws) -> Vec<usize> {
     let mut shares: Vec<usize> = counts.iter().map(|count| count * wanted / total).collect();
     let left_over = wanted - shares.iter().sum::<usize>();
 
+    let remainder = |artist: usize| counts[artist] * wanted % total;
     let mut may_give_more: Vec<usize> = (0..counts.len())
-        .filter(|&artist| {
-            counts[artist] * wanted % total > 0 && shares[artist] + 1 < counts[artist]
-        })
+        .filter(|&artist| remainder(artist) > 0 && shares[artist] + 1 < counts[artist])
         .collect();
     // Shuffled first, since the sort is stable: equal remainders stay in the order of the lot.
     draws.shuffle(&mut may_give_more);
-    may_give_more.sort_by_key(|&artist| Reverse(counts[artist] * wanted % total));
+    may_give_more.sort_by_key(|&artist| Reverse(remainder(artist)));
     // There are always enough: `every_corpus_can_be_split` counts all small ones.
     debug_assert!(left_over <= may_give_more.len());
     for artist in may_give_more.into_iter().take(left_over) {
@@ -166,6 +165,7 @@ mod tests {
         each_list(6, 8, &mut check);
         each_list(9, 5, &mut check);
         each_list(24, 3, &mut check);
-        assert_eq!(lists, 10_000);
+        // All of them: 1770 + 4495 + 1820 + 924 + 220 + 25.
+        assert_eq!(lists, 9254);
     }
 }

@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn comments_empty_lines_a_byte_order_mark_and_windows_line_ends_are_passed_over() {
         let table = parse("\u{feff}# note\r\nb\tx\ta\r\n\r\n# \"\n1\t\t\"2\"\r\n").unwrap();
-        assert_eq!(table.rows, [Row { line: 5, cells: vec!["1".into(), "".into(), "2".into()] }]);
+        assert_eq!(table.rows, [Row { line: 5, cells: ["1", "", "2"].map(String::from).to_vec() }]);
         assert_eq!(table.cell(&table.rows[0], "a"), "2");
         assert_eq!(table.cell(&table.rows[0], "b"), "1");
     }

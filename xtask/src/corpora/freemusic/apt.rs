@@ -1,19 +1,20 @@
 //! What apt knows about packages, and getting them through it: without root, without installing.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use super::observer::FetchObserver;
 use super::table::Package;
 use super::unpack::CannotWrite;
 
+const MAX_MESSAGE_BYTES: u64 = 64 * 1024;
 const POLL: Duration = Duration::from_millis(200);
 /// apt itself gives up on a silent server after half a minute, twice.
 const LONGEST_SILENCE: Duration = Duration::from_secs(180);
@@ -82,8 +83,7 @@ pub(super) fn download(
 ) -> Result<PathBuf> {
     let cannot_write = || CannotWrite(folder.to_owned());
     fs::create_dir_all(folder).with_context(cannot_write)?;
-    let mut messages = tempfile::tempfile_in(folder).with_context(cannot_write)?;
-    let mut running = Running::start(package, folder, messages.try_clone()?)?;
+    let mut running = Running::start(package, folder)?;
     let mut size = 0;
     let mut last_growth = Instant::now();
     let status = loop {
@@ -105,9 +105,11 @@ pub(super) fn download(
         }
     };
     if !status.success() {
-        let mut text = Vec::new();
-        messages.rewind().and_then(|()| messages.read_to_end(&mut text))?;
-        bail!("{}", explain(&String::from_utf8_lossy(&text)));
+        let messages = running.messages();
+        if lacks_space(&messages) {
+            return Err(anyhow!("no space left on device")).with_context(cannot_write);
+        }
+        bail!("{}", explain(&messages));
     }
     match package_file(folder)? {
         Some((path, bytes)) => {
@@ -121,10 +123,11 @@ pub(super) fn download(
 /// `apt-get` at work, ended when this is dropped.
 struct Running {
     child: Child,
+    messages: Option<JoinHandle<Vec<u8>>>,
 }
 
 impl Running {
-    fn start(package: &Package, folder: &Path, messages: File) -> Result<Self> {
+    fn start(package: &Package, folder: &Path) -> Result<Self> {
         let mut child = Command::new("apt-get")
             // Progress lines on a pipe: should this process be killed, apt dies writing the next.
             .args(["-qq", "-o", "APT::Status-Fd=1", "-o", "Acquire::Retries=2"])
@@ -136,14 +139,29 @@ impl Running {
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(messages)
+            .stderr(Stdio::piped())
             .spawn()
             .context("cannot run `apt-get`")?;
+        // Unread, a pipe would fill and hold apt up.
         if let Some(mut lines) = child.stdout.take() {
-            // Unread, the pipe would fill and hold apt up.
             thread::spawn(move || io::copy(&mut lines, &mut io::sink()));
         }
-        Ok(Self { child })
+        let messages = child.stderr.take().map(|mut lines| {
+            thread::spawn(move || {
+                let mut text = Vec::new();
+                // What was read before a failure, or the limit, has to do.
+                drop(lines.by_ref().take(MAX_MESSAGE_BYTES).read_to_end(&mut text));
+                drop(io::copy(&mut lines, &mut io::sink()));
+                text
+            })
+        });
+        Ok(Self { child, messages })
+    }
+
+    /// What apt wrote to standard error, once it has ended.
+    fn messages(&mut self) -> String {
+        let text = self.messages.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
     }
 }
 
@@ -169,6 +187,10 @@ fn package_file(folder: &Path) -> Result<Option<(PathBuf, u64)>> {
         }
     }
     Ok(None)
+}
+
+fn lacks_space(messages: &str) -> bool {
+    ["No space left", "enough free space", "Disk quota"].iter().any(|text| messages.contains(text))
 }
 
 /// apt's messages in short, without the addresses of servers: which mirror a machine uses is
@@ -220,5 +242,11 @@ mod tests {
         let offline = explain("W: x\nE: Temporary failure resolving 'archive.example'\n");
         assert!(offline.contains("network") && !offline.contains("example"), "{offline}");
         assert!(explain("").contains("said nothing"));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_other_failures() {
+        assert!(lacks_space("E: Write error - write (28: No space left on device)\n"));
+        assert!(!lacks_space("E: Failed to fetch http://archive.example/  404  Not Found\n"));
     }
 }

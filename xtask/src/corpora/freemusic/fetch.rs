@@ -253,7 +253,11 @@ impl Fetch<'_> {
             if self.observer.is_cancelled() {
                 self.summary.cancelled = true;
             } else if error.downcast_ref::<CannotWrite>().is_some() {
-                return Err(error.context(format!("stopped at package {}", package.name)));
+                return Err(anyhow!(
+                    "{error:#}, so the fetch stopped at package {}; what is complete is kept\n\n\
+                     hint: make room, or let this user write there, and run the same command again",
+                    package.name
+                ));
             } else {
                 let reason = format!("{error:#}");
                 let event = FetchEvent::PackageFailed { package: &package.name, reason: &reason };
@@ -517,6 +521,7 @@ mod tests {
         let fetched = fetch_freemusic(Profile::All, &world.settings, &|_: FetchEvent<'_>| {});
         let error = format!("{:#}", fetched.unwrap_err());
         assert!(error.contains("cannot write") && error.contains("One.ogg"), "{error}");
+        assert!(error.contains("hint:"), "{error}");
     }
 
     #[test]

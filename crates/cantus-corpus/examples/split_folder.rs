@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(seed) => seed.to_str().ok_or("the seed is a whole number")?.parse()?,
         None => 0,
     };
-    let with_hint = |error: cantus_corpus::CorpusError| format!("{error}\nhint: {}", error.hint());
+    let with_hint = |error: cantus_corpus::CorpusError| {
+        format!("{error}\nhint: {}", error.hint().unwrap_or("none"))
+    };
 
     let scan = scan_folders(&folder, &ScanOptions::default()).map_err(with_hint)?;
     let split = split_by_album(&scan.corpus, seed, SplitRng::Cantus).map_err(with_hint)?;

@@ -266,42 +266,39 @@ pub enum TableFault {
 }
 
 impl CorpusError {
-    /// What one can do about it.
-    pub fn hint(&self) -> String {
-        match self {
-            Self::RootMissing { .. } => "check the path, or fetch the corpus first".into(),
-            Self::RootNotAFolder { .. } => {
-                "give the folder that holds `<artist>/<album>/<song>`".into()
-            }
-            Self::Io { .. } => "check permissions and the disk".into(),
-            Self::Stream { .. } => "check the disk that it goes to or comes from".into(),
-            Self::NoArtist { hint, .. } => hint.clone(),
-            Self::CapOfZero => "leave the cap out to keep all songs".into(),
-            Self::RepeatedSong { .. } => "remove the second record of it".into(),
-            Self::PathOutside { .. } => "give paths as `list_audio_files` returns them".into(),
-            Self::Table { fault, .. } => fault.hint().into(),
+    /// What one can do about it. Every variant of today has something to say.
+    pub fn hint(&self) -> Option<&str> {
+        Some(match self {
+            Self::RootMissing { .. } => "check the path, or fetch the corpus first",
+            Self::RootNotAFolder { .. } => "give the folder that holds `<artist>/<album>/<song>`",
+            Self::Io { .. } => "check permissions and the disk",
+            Self::Stream { .. } => "check the disk that it goes to or comes from",
+            Self::NoArtist { hint, .. } => hint,
+            Self::CapOfZero => "leave the cap out to keep all songs",
+            Self::RepeatedSong { .. } => "remove the second record of it",
+            Self::PathOutside { .. } => "give paths as `list_audio_files` returns them",
+            Self::Table { fault, .. } => fault.hint(),
             Self::TooFewArtists { .. } => {
-                "add artists; if the folder given is itself an artist's, give the one above".into()
+                "add artists; if the folder given is itself an artist's, give the one above"
             }
-            Self::ArtistsWithOneSong { .. } => "add songs of them, or leave them out".into(),
+            Self::ArtistsWithOneSong { .. } => "add songs of them, or leave them out",
             Self::ArtistsWithOneAlbum { .. } => {
-                "add an album of them, leave them out, or split by song".into()
+                "add an album of them, leave them out, or split by song"
             }
-            Self::EmptyPart { .. } => "add songs or albums, or split by song".into(),
+            Self::EmptyPart { .. } => "add songs or albums, or split by song",
             Self::OriginalSeed { .. } => {
-                "choose a smaller seed, or the project's own generator (`cantus`)".into()
+                "choose a smaller seed, or the project's own generator (`cantus`)"
             }
             Self::OriginalRefuses { .. } => {
                 "use the project's own generator (`cantus`), which splits small corpora too, or \
                  add songs"
-                    .into()
             }
             Self::SongsNotInSplit { .. } | Self::SongsNotInCorpus { .. } => {
-                "the corpus has changed since the split was drawn: draw it again".into()
+                "the corpus has changed since the split was drawn: draw it again"
             }
-            Self::AlbumInTwoParts { .. } => "draw the split again".into(),
-            Self::SharedContent { .. } => "delete all but one file of each group".into(),
-        }
+            Self::AlbumInTwoParts { .. } => "draw the split again",
+            Self::SharedContent { .. } => "delete all but one file of each group",
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::error::CorpusError;
 use crate::escape::song_id;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Notice, NoticeKind, Problem, ProblemKind};
 use crate::scan::ScanOptions;
 
 /// Extensions of sound that a caller may not have asked for. Such files are named one by one, as
@@ -33,8 +33,23 @@ pub struct FileList {
     pub folders: usize,
     /// Files and folders that could not be used, sorted by path.
     pub problems: Vec<Problem>,
+    /// What else is worth knowing, sorted by path.
+    pub notices: Vec<Notice>,
     /// Files that are no songs, counted by lower-case extension (empty for none).
     pub other_files: BTreeMap<String, usize>,
+}
+
+impl FileList {
+    pub(crate) fn empty(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            files: Vec::new(),
+            folders: 0,
+            problems: Vec::new(),
+            notices: Vec::new(),
+            other_files: BTreeMap::new(),
+        }
+    }
 }
 
 /// Finds the songs under a folder, at any depth, by the extensions of their names.
@@ -92,15 +107,8 @@ impl Search {
             }
             Err(error) => return Err(unreadable(error)),
         }
-        let list = FileList {
-            root: root.to_owned(),
-            files: Vec::new(),
-            folders: 0,
-            problems: Vec::new(),
-            other_files: BTreeMap::new(),
-        };
         Ok(Self {
-            list,
+            list: FileList::empty(root),
             extensions: options.normal_extensions(),
             canonical_root: fs::canonicalize(root).map_err(unreadable)?,
             linked_folders: BTreeSet::new(),
@@ -114,6 +122,11 @@ impl Search {
     fn report(&mut self, path: &Path, kind: ProblemKind) {
         let path = self.relative(path);
         self.list.problems.push(Problem { path, kind });
+    }
+
+    fn notice_link(&mut self, path: &Path) {
+        let path = self.relative(path);
+        self.list.notices.push(Notice { path, kind: NoticeKind::LinkIntoCorpus });
     }
 
     fn may_enter(&mut self, folder: &DirEntry) -> bool {
@@ -134,7 +147,7 @@ impl Search {
         });
         let holds_root = self.canonical_root.starts_with(&target);
         if searched_anyway || holds_root || !self.linked_folders.insert(target) {
-            self.report(folder.path(), ProblemKind::LinkIntoCorpus);
+            self.notice_link(folder.path());
             return false;
         }
         true
@@ -162,7 +175,7 @@ impl Search {
             return Ok(());
         }
         if error.loop_ancestor().is_some() {
-            self.report(&path, ProblemKind::LinkIntoCorpus);
+            self.notice_link(&path);
             return Ok(());
         }
         let reason = error.to_string();
@@ -182,6 +195,7 @@ impl Search {
     fn finish(mut self) -> FileList {
         self.list.files.sort_by_cached_key(|path| song_id(path));
         self.list.problems.sort_unstable();
+        self.list.notices.sort_unstable();
         self.list
     }
 }

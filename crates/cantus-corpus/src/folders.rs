@@ -8,7 +8,7 @@ use crate::corpus::Song;
 use crate::error::CorpusError;
 use crate::escape::{escape_name, song_id};
 use crate::file_list::{FileList, is_hidden, list_audio_files};
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Notice, NoticeKind, Problem, ProblemKind};
 use crate::scan::{Scan, ScanOptions};
 
 /// The album of songs that name none: those loose under an artist's folder, or without the tag.
@@ -64,13 +64,13 @@ pub fn scan_folders(root: &Path, options: &ScanOptions) -> Result<Scan, CorpusEr
         });
     }
     for (path, songs) in loose_under_artist {
-        list.problems.push(Problem { path, kind: ProblemKind::LooseUnderArtist { songs } });
+        list.notices.push(Notice { path, kind: NoticeKind::LooseUnderArtist { songs } });
     }
     if songs.is_empty() {
         list.problems.sort_unstable();
         return Err(Scan::nothing_found(root.to_owned(), &list, loose_under_root, options));
     }
-    Scan::new(&list.root, songs, list.problems, list.other_files, options)
+    Scan::new(list, songs, options)
 }
 
 /// `root/artists`, if it is the only folder there.

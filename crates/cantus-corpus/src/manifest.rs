@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::corpus::{Corpus, Song};
 use crate::error::{CorpusError, TableFault, counted};
 use crate::escape::{escape_name, path_of_song_id, song_id};
+use crate::file_list::FileList;
 use crate::problem::{Problem, ProblemKind};
 use crate::scan::{Scan, ScanOptions};
 use crate::tags::below_root;
@@ -36,15 +37,32 @@ pub fn from_manifest(
 ) -> Result<Scan, CorpusError> {
     let unreadable = |source| CorpusError::Io { action: "read", path: manifest.to_owned(), source };
     let bytes = fs::read(manifest).map_err(unreadable)?;
+    read(&manifest.display().to_string(), &bytes, root, options)
+}
+
+/// The same from a manifest in memory, which errors call `the manifest`.
+///
+/// # Errors
+///
+/// Those of [`from_manifest`] but [`CorpusError::Io`].
+pub fn from_manifest_text(
+    manifest: &str,
+    root: &Path,
+    options: &ScanOptions,
+) -> Result<Scan, CorpusError> {
+    read("the manifest", manifest.as_bytes(), root, options)
+}
+
+fn read(name: &str, bytes: &[u8], root: &Path, options: &ScanOptions) -> Result<Scan, CorpusError> {
     match fs::metadata(root) {
         Ok(metadata) if metadata.is_dir() => {}
         Ok(_) => return Err(CorpusError::RootNotAFolder { path: root.to_owned() }),
         Err(_) => return Err(CorpusError::RootMissing { path: root.to_owned() }),
     }
-    let table = Table::parse(&manifest.display().to_string(), &bytes, &COLUMNS)?;
+    let table = Table::parse(name, bytes, &COLUMNS)?;
 
     let mut songs = Vec::with_capacity(table.rows.len());
-    let mut problems = Vec::new();
+    let mut list = FileList::empty(root);
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     for row in &table.rows {
         let text = table.filled_cell(row, "path")?;
@@ -58,7 +76,7 @@ pub fn from_manifest(
             return Err(table.fault(row, TableFault::RepeatedSong { id, first_line }));
         }
         if let Some(kind) = trouble_with(&root.join(&path), row.line) {
-            problems.push(Problem { path, kind });
+            list.problems.push(Problem { path, kind });
             continue;
         }
         let title = match table.cell(row, "title") {
@@ -68,19 +86,19 @@ pub fn from_manifest(
         songs.push(Song { id, artist, album, title, path });
     }
     if songs.is_empty() {
-        let mut hint = "fill the table, one song a row".to_owned();
-        problems.sort_unstable();
-        if let Some(problem) = problems.first() {
-            hint = format!("{problem}: {}", problem.hint());
-        }
+        list.problems.sort_unstable();
+        let hint = match list.problems.first() {
+            Some(problem) => format!("{problem}; {}", problem.hint()),
+            None => "fill the table, one song a row".to_owned(),
+        };
         return Err(CorpusError::NoArtist {
-            path: manifest.to_owned(),
-            expected: format!("rows of songs that are in `{}`", root.display()),
-            found: format!("{}, none of them there", counted(table.rows.len(), "row")),
+            path: root.to_owned(),
+            expected: format!("songs that {name} names"),
+            found: format!("{}, none of whose files can be used", counted(table.rows.len(), "row")),
             hint,
         });
     }
-    Scan::new(root, songs, problems, BTreeMap::new(), options)
+    Scan::new(list, songs, options)
 }
 
 /// Writes a corpus as a table that [`from_manifest`] reads back to the same songs.

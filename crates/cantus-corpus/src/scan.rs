@@ -1,14 +1,14 @@
 //! What to look for, and what was found.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::corpus::{Corpus, Song};
 use crate::error::{CorpusError, counted, listed};
 use crate::file_list::FileList;
-use crate::problem::Problem;
+use crate::problem::{Notice, Problem};
 
 /// What counts as a song and how many are taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,8 +61,10 @@ impl ScanOptions {
 pub struct Scan {
     /// The songs that can be used.
     pub corpus: Corpus,
-    /// What could not be used, and what needs to be known, sorted by path.
+    /// What could not be used, sorted by path.
     pub problems: Vec<Problem>,
+    /// What else is worth knowing, sorted by path.
+    pub notices: Vec<Notice>,
     /// Files that are no songs (covers, lists, texts), counted by lower-case extension.
     pub other_files: BTreeMap<String, usize>,
     /// Songs left out by [`ScanOptions::max_songs_per_artist`].
@@ -71,26 +73,26 @@ pub struct Scan {
 
 impl Scan {
     pub(crate) fn new(
-        root: &Path,
+        list: FileList,
         songs: Vec<Song>,
-        mut problems: Vec<Problem>,
-        other_files: BTreeMap<String, usize>,
         options: &ScanOptions,
     ) -> Result<Self, CorpusError> {
+        let FileList { root, mut problems, mut notices, other_files, .. } = list;
         let mut corpus = Corpus::new(root, songs)?;
         let songs_over_cap = match options.max_songs_per_artist {
             Some(cap) => corpus.cap_songs_per_artist(cap)?,
             None => 0,
         };
         problems.sort_unstable();
+        notices.sort_unstable();
         tracing::debug!(
-            root = %root.display(),
+            root = %corpus.root.display(),
             songs = corpus.songs.len(),
             songs_over_cap,
             problems = problems.len(),
             "corpus scanned"
         );
-        Ok(Self { corpus, problems, other_files, songs_over_cap })
+        Ok(Self { corpus, problems, notices, other_files, songs_over_cap })
     }
 
     /// The error for a folder tree without a single usable song.
@@ -117,8 +119,7 @@ impl Scan {
             counted(others, "other file"),
             if others == 0 { String::new() } else { format!(" ({})", listed(&kinds)) },
         );
-        let first_loss = list.problems.iter().find(|problem| problem.is_loss());
-        let hint = match first_loss {
+        let hint = match list.problems.first() {
             _ if loose > 0 => {
                 "give each artist a folder, in it one for each album, and move the songs there"
                     .to_owned()

@@ -1,13 +1,13 @@
 //! Labels from the tags inside the files, which the caller has read.
 
-use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use crate::corpus::Song;
 use crate::error::CorpusError;
 use crate::escape::{escape_name, song_id};
+use crate::file_list::FileList;
 use crate::folders::NO_ALBUM;
-use crate::problem::{Problem, ProblemKind};
+use crate::problem::{Notice, NoticeKind, Problem, ProblemKind};
 use crate::scan::{ArtistTag, Scan, ScanOptions};
 
 /// What a file's tags say. Empty and blank texts count as absent.
@@ -42,18 +42,18 @@ pub fn from_tags(
     options: &ScanOptions,
 ) -> Result<Scan, CorpusError> {
     let mut songs = Vec::with_capacity(records.len());
-    let mut problems = Vec::new();
+    let mut list = FileList::empty(root);
     for record in records {
         let Some(path) = below_root(&record.path) else {
             return Err(CorpusError::PathOutside { path: record.path });
         };
         let Some(artist) = artist(&record, options.artist_tag) else {
-            problems.push(Problem { path, kind: ProblemKind::NoArtistTag });
+            list.problems.push(Problem { path, kind: ProblemKind::NoArtistTag });
             continue;
         };
         let album = said(record.album.as_ref());
         if album.is_none() {
-            problems.push(Problem { path: path.clone(), kind: ProblemKind::NoAlbumTag });
+            list.notices.push(Notice { path: path.clone(), kind: NoticeKind::NoAlbumTag });
         }
         songs.push(Song {
             id: song_id(&path),
@@ -70,11 +70,11 @@ pub fn from_tags(
         return Err(CorpusError::NoArtist {
             path: root.to_owned(),
             expected: "songs with an artist in their tags".into(),
-            found: format!("{} without", crate::error::counted(problems.len(), "song")),
+            found: format!("{} without", crate::error::counted(list.problems.len(), "song")),
             hint: "tag the files, or use the folder layout or a manifest".into(),
         });
     }
-    Scan::new(root, songs, problems, BTreeMap::new(), options)
+    Scan::new(list, songs, options)
 }
 
 /// The path without `.`, if it is one below the root.
@@ -149,8 +149,12 @@ mod tests {
         assert_eq!(scan.corpus.songs.len(), 1);
         assert_eq!(scan.corpus.songs[0].album, NO_ALBUM);
         assert_eq!(scan.corpus.songs[0].title, "2");
-        let kinds: Vec<_> = scan.problems.iter().map(|p| (&p.kind, p.is_loss())).collect();
-        assert_eq!(kinds, [(&ProblemKind::NoArtistTag, true), (&ProblemKind::NoAlbumTag, false)]);
+        let path = |text: &str| PathBuf::from(text);
+        assert_eq!(
+            scan.problems,
+            [Problem { path: path("1.mp3"), kind: ProblemKind::NoArtistTag }]
+        );
+        assert_eq!(scan.notices, [Notice { path: path("d/2.mp3"), kind: NoticeKind::NoAlbumTag }]);
     }
 
     #[test]

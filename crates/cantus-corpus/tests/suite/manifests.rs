@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use cantus_corpus::{
-    Corpus, CorpusError, ProblemKind, Scan, ScanOptions, TableFault, from_manifest, write_manifest,
+    Corpus, CorpusError, ProblemKind, Scan, ScanOptions, TableFault, from_manifest,
+    from_manifest_text, write_manifest,
 };
 
 use crate::music_folder::{MusicFolder, ids};
@@ -85,9 +86,19 @@ fn each_fault_is_named_with_file_and_line() {
 #[test]
 fn a_table_of_absent_songs_is_an_error_that_names_the_first() {
     let music = MusicFolder::new(["a.ogg"]);
-    let error = read(&music, "path\tartist\talbum\ttitle\ngone.ogg\tA\tX\t\n").unwrap_err();
-    assert!(error.to_string().contains("found 1 row, none of them there"), "{error}");
-    assert!(error.hint().contains("`gone.ogg` (line 2 of the manifest)"), "{}", error.hint());
+    let table = "path\tartist\talbum\ttitle\ngone.ogg\tA\tX\t\n";
+    let error = from_manifest_text(table, music.path(), &ScanOptions::default()).unwrap_err();
+    assert!(
+        error.to_string().ends_with(
+            "expected songs that the manifest names, found 1 row, none of whose files can be used"
+        ),
+        "{error}"
+    );
+    let hint = error.hint().unwrap();
+    assert!(
+        hint.starts_with("`gone.ogg` is not there, though line 2 of the manifest names it; "),
+        "{hint}"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::music_folder::{MusicFolder, corpus, song};
 
 /// The message and the hint, the temporary folder's name taken out.
 fn told(error: &CorpusError, root: &Path) -> String {
-    format!("{error}\nhint: {}", error.hint()).replace(&root.display().to_string(), "ROOT")
+    format!("{error}\nhint: {}", error.hint().unwrap()).replace(&root.display().to_string(), "ROOT")
 }
 
 fn scan(music: &MusicFolder) -> String {
@@ -59,7 +59,7 @@ fn a_folder_of_loose_songs() {
         told.contains("found 0 folders, 2 songs loose beside them, 1 other file (1 .jpg)"),
         "{told}"
     );
-    assert!(told.contains("hint: give each artist a folder"), "{told}");
+    assert!(told.contains("hint: give each artist a folder, in it one for each album"), "{told}");
 }
 
 #[test]

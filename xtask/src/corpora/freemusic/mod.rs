@@ -18,9 +18,10 @@ mod test_packages;
 mod unpack;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use cantus_corpus::{Corpus, Song, song_id, write_manifest};
 
 pub(crate) use fetch::{FetchSettings, fetch_freemusic};
 pub(crate) use observer::{FetchEvent, FetchObserver};
@@ -67,27 +68,31 @@ impl fmt::Display for Profile {
     }
 }
 
-/// The songs of a profile as a manifest: a tab-separated table with the header
+/// The songs of a profile as a manifest of `cantus-corpus`: a tab-separated table with the header
 /// `path artist album title`, paths relative to the corpus root and `/`-separated, sorted by path.
 ///
 /// # Errors
 ///
 /// If the table cannot be read or a row of it makes no sense.
 pub(crate) fn profile_manifest(table: impl AsRef<Path>, profile: Profile) -> Result<String> {
-    let table = Table::read(table.as_ref())?;
-    let mut tracks: Vec<_> = table.tracks_of(profile).collect();
-    tracks.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-    let mut text = String::from("path\tartist\talbum\ttitle\n");
-    for track in tracks {
-        // The table is itself tab-separated and unquoted, so no field holds a tab or a newline.
-        for (field, end) in
-            [(&track.path, '\t'), (&track.artist, '\t'), (&track.album, '\t'), (&track.title, '\n')]
-        {
-            text.push_str(field);
-            text.push(end);
+    manifest_of(&Table::read(table.as_ref())?, profile)
+}
+
+fn manifest_of(table: &Table, profile: Profile) -> Result<String> {
+    let songs = table.tracks_of(profile).map(|track| {
+        let path = PathBuf::from(&track.path);
+        Song {
+            id: song_id(&path),
+            artist: track.artist.clone(),
+            album: track.album.clone(),
+            title: track.title.clone(),
+            path,
         }
-    }
-    Ok(text)
+    });
+    let corpus = Corpus::new("", songs.collect())?;
+    let mut text = Vec::new();
+    write_manifest(&corpus, &mut text)?;
+    Ok(String::from_utf8(text)?)
 }
 
 #[cfg(test)]
@@ -122,6 +127,35 @@ mod tests {
         assert_eq!(all.len(), 264);
         assert!(paths(Profile::Small).is_subset(&all));
         assert!(paths(Profile::Albums).is_subset(&all));
+    }
+
+    #[test]
+    fn a_manifest_leads_to_the_songs_however_they_are_called() {
+        let sum = "ab".repeat(32);
+        let header = "artist\talbum\ttrack\tpackage\tpackage_version\tdeb_sha256\t\
+            path_in_package\ttrack_sha256\tcodec\tlicense\tsmall\talbums_strict";
+        let row = |artist: &str, title: &str| {
+            format!("{artist}\tB\t{title}\tp\t1\t{sum}\ta\t{sum}\tvorbis\tCC0\t1\t1")
+        };
+        let names = [("#1", "\"Weird\" song"), ("100%41", "x/y"), ("É", "%FF"), ("É", "ok")];
+        let rows = names.map(|(artist, title)| row(artist, title)).join("\n");
+        let table = Table::parse(format!("{header}\n{rows}\n").as_bytes()).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        for track in &table.tracks {
+            let path = root.path().join(&track.path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "music").unwrap();
+        }
+        let manifest = manifest_of(&table, Profile::All).unwrap();
+        let scan = cantus_corpus::from_manifest_text(
+            &manifest,
+            root.path(),
+            &cantus_corpus::ScanOptions::default(),
+        );
+        let songs = scan.unwrap().corpus.songs;
+        let read: BTreeSet<(&str, &str)> =
+            songs.iter().map(|song| (song.artist.as_str(), song.title.as_str())).collect();
+        assert_eq!(read, BTreeSet::from(names));
     }
 
     #[test]

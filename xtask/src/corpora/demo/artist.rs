@@ -40,7 +40,8 @@ pub(super) enum BassLine {
     Octaves,
 }
 
-/// Sixteen steps a bar for kick, snare and hat; every character but `.` is a stroke, `x` a loud one.
+/// Sixteen steps a bar for kick, snare and hat; every character but `.` is a stroke, `x` a loud
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Groove {
     pub(super) kick: &'static str,

@@ -70,10 +70,10 @@ pub(crate) struct DemoSummary {
 }
 
 /// Makes the corpus: `<destination>/<artist>/<album>/<song>.wav`, mono, 16 bits, 16 kHz, and a
-/// `README.txt` that says what it is. Songs that stand there already are kept, unless they were made
-/// with other settings or by another [`FORMAT_VERSION`], which the readme tells. A song appears
-/// whole or not at all. Runs in rayon's current pool; `progress` hears how many songs are done, of
-/// how many.
+/// `README.txt` that says what it is. Songs that stand there already are kept, unless they were
+/// made with other settings or by another [`FORMAT_VERSION`], which the readme tells. A song
+/// appears whole or not at all. Runs in rayon's current pool; `progress` hears how many songs are
+/// done, of how many.
 ///
 /// # Errors
 ///
@@ -143,7 +143,8 @@ fn readme(settings: &DemoSettings) -> String {
          whole way from audio to a scored classifier can be tried without a download. How well\n\
          these artists are told apart says nothing about real ones.\n\
          \n\
-         {artists} artists, {ALBUMS} albums each, {SONGS} songs an album, {song_seconds} s a song.\n\
+         {artists} artists, {ALBUMS} albums each, {SONGS} songs an album,\n\
+         {song_seconds} s a song.\n\
          Made by `cargo xtask fetch demo`: format {FORMAT_VERSION}, seed {seed}.\n",
         artists = ARTISTS.len(),
     )

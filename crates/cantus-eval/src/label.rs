@@ -44,27 +44,44 @@ pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(|c| c.width().unwrap_or(0)).sum()
 }
 
-/// [`printable`] text of at most `most` columns; what was cut shows as an ellipsis.
+/// Combining marks have no width; nobody's name needs more than this many characters a column.
+const CHARACTERS_PER_COLUMN: usize = 4;
+
+/// [`printable`] text of at most `most` columns; what was cut from its end shows as an ellipsis.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
-    /// Combining marks have no width; nobody's name needs more than this many in a row.
-    const CHARACTERS_PER_COLUMN: usize = 4;
     let text = printable(text);
-    let most_characters = most * CHARACTERS_PER_COLUMN;
-    if columns(&text) <= most && text.chars().count() <= most_characters {
+    if fits(&text, most) {
         return text;
     }
-    let mut short = String::new();
-    let mut used = 0;
-    for c in text.chars().take(most_characters) {
-        used += c.width().unwrap_or(0);
-        if used + 1 > most {
-            break;
-        }
-        short.push(c);
+    let start: String = text.chars().take(fitting(text.chars(), most)).collect();
+    format!("{}…", start.trim_end())
+}
+
+/// As [`shortened`], cut from its start: of a path, the end says more.
+pub(crate) fn shortened_at_start(text: &str, most: usize) -> String {
+    let text = printable(text);
+    if fits(&text, most) {
+        return text;
     }
-    short.truncate(short.trim_end().len());
-    short.push('…');
-    short
+    let cut = text.chars().count() - fitting(text.chars().rev(), most);
+    let end: String = text.chars().skip(cut).collect();
+    format!("…{}", end.trim_start())
+}
+
+fn fits(text: &str, most: usize) -> bool {
+    columns(text) <= most && text.chars().count() <= most * CHARACTERS_PER_COLUMN
+}
+
+/// How many of the characters fit into `most` columns beside an ellipsis.
+fn fitting(characters: impl Iterator<Item = char>, most: usize) -> usize {
+    let mut used = 0;
+    characters
+        .take(most * CHARACTERS_PER_COLUMN)
+        .take_while(|c| {
+            used += c.width().unwrap_or(0);
+            used < most
+        })
+        .count()
 }
 
 #[cfg(test)]
@@ -80,6 +97,12 @@ mod tests {
     fn a_long_name_ends_in_an_ellipsis_and_keeps_to_its_columns() {
         assert_eq!(shortened("Creedence Clearwater Revival", 12), "Creedence C…");
         assert_eq!(columns(&shortened("音楽家音楽家音楽家", 8)), 7);
+    }
+
+    #[test]
+    fn a_long_path_keeps_its_end() {
+        assert_eq!(shortened_at_start("artist/album/01 Song.mp3", 14), "…m/01 Song.mp3");
+        assert_eq!(shortened_at_start("a/b.mp3", 14), "a/b.mp3");
     }
 
     #[test]

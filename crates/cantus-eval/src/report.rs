@@ -210,6 +210,8 @@ struct Level<'a> {
     name: &'static str,
     id: &'static str,
     unit: &'static str,
+    /// Whether its table is unfolded at first.
+    open: bool,
     metrics: &'a LevelMetrics,
     scores: [(&'static str, Estimate); 4],
 }
@@ -226,7 +228,7 @@ fn level<'a>(
         ("accuracy", metrics.accuracy),
         ("balanced accuracy", metrics.balanced_accuracy),
     ];
-    Level { name, id, unit, metrics, scores }
+    Level { name, id, unit, open: id != "song-mean", metrics, scores }
 }
 
 /// One artist's scores at both levels.

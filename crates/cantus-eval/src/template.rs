@@ -4,7 +4,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior, Value};
 
 use crate::error::EvalError;
-use crate::label::{printable, shortened};
+use crate::label::{printable, shortened, shortened_at_start};
 
 /// Fills a template; every value in it is escaped for XML and HTML unless marked as safe.
 pub(crate) fn render(
@@ -26,5 +26,7 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("percent", |share: f64| format!("{:.1} %", share * 100.0));
     environment.add_filter("text", |text: &str| printable(text));
     environment.add_filter("short", |text: &str, columns: usize| shortened(text, columns));
+    environment
+        .add_filter("short_path", |text: &str, columns: usize| shortened_at_start(text, columns));
     Ok(environment)
 }

@@ -123,6 +123,7 @@ struct Cell<'a> {
     count: u64,
     support: u64,
     share: f64,
+    opacity: f64,
     x: f64,
     y: f64,
     tone: &'static str,
@@ -149,6 +150,7 @@ fn cells(confusion: &ConfusionMatrix, left: f64, side: f64) -> (Vec<Cell<'_>>, V
                 count,
                 support: support[truth],
                 share,
+                opacity: opacity(share),
                 x: pixel(x),
                 y: pixel(y),
                 tone: tone(share),
@@ -158,15 +160,20 @@ fn cells(confusion: &ConfusionMatrix, left: f64, side: f64) -> (Vec<Cell<'_>>, V
     (cells, zeros)
 }
 
+/// How much of its colour a cell takes on: more than its share, or rare errors would hardly show.
+fn opacity(share: f64) -> f64 {
+    share.powf(0.7)
+}
+
 /// Which text colour is legible on a cell. The two colour schemes turn at different shares, since
 /// one darkens the cell with its share and the other brightens it.
 fn tone(share: f64) -> &'static str {
-    if share > 0.75 {
-        "strong"
-    } else if share > 0.55 {
-        "medium"
-    } else {
-        "weak"
+    const BARELY: f64 = 0.03;
+    match opacity(share) {
+        0.75.. => "strong",
+        0.55.. => "medium",
+        _ if share < BARELY => "barely",
+        _ => "weak",
     }
 }
 

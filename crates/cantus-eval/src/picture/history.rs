@@ -191,9 +191,10 @@ fn path(history: &[EpochRecord], points: &[Point]) -> String {
     let mut pen_down = false;
     for record in history {
         match points.next_if(|point| point.epoch == record.epoch) {
+            Some(Point { x, y, .. }) if pen_down => path.push(format!("L{x} {y}")),
             Some(Point { x, y, .. }) => {
-                let command = if pen_down { 'L' } else { 'M' };
-                path.push(format!("{command}{x} {y}"));
+                // A line of no length, with round ends, is a dot: a lone point stays visible.
+                path.push(format!("M{x} {y}h0"));
                 pen_down = true;
             }
             None => pen_down = false,

@@ -47,7 +47,7 @@ fn a_changed_byte_is_found_or_harmless() {
             // Bytes that only other readers look at, such as a column's statistics.
             Ok(predictions) => assert_eq!(predictions, expected, "byte {position}"),
             Err(EvalError::DamagedPredictions { .. } | EvalError::ImpossiblePredictions { .. }) => {
-                refused += 1
+                refused += 1;
             }
             Err(error) => panic!("byte {position}: {error}"),
         }

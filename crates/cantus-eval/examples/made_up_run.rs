@@ -110,8 +110,8 @@ fn history() -> Vec<EpochRecord> {
             best = best.min(validation_loss);
             EpochRecord {
                 epoch,
-                train_loss: 0.12 + 2.7 * (-time / 5.0).exp() + 0.03 * uniform(&mut random),
-                train_accuracy: 0.97 - 0.8 * (-time / 5.0).exp(),
+                training_loss: 0.12 + 2.7 * (-time / 5.0).exp() + 0.03 * uniform(&mut random),
+                training_accuracy: 0.97 - 0.8 * (-time / 5.0).exp(),
                 validation_loss,
                 validation_accuracy: 0.8 - 0.6 * (-time / 6.0).exp() + 0.03 * uniform(&mut random),
                 is_best,

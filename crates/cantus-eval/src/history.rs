@@ -8,33 +8,29 @@ use crate::error::EvalError;
 
 /// One epoch of a training. Fields that are not named here are skipped.
 ///
-/// JSON knows no NaN: a measure that is `null` or absent is NaN here, and is written as `null`.
+/// JSON knows no NaN: a measure that is `null` is NaN here, and is written as `null`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// The epoch, counted from 1.
     pub epoch: u32,
     /// Mean loss of the training clips.
-    #[serde(default = "not_a_number", deserialize_with = "number_or_null")]
-    pub train_loss: f64,
+    #[serde(deserialize_with = "number_or_null")]
+    pub training_loss: f64,
     /// Accuracy on the training clips, 0 to 1.
-    #[serde(default = "not_a_number", deserialize_with = "number_or_null")]
-    pub train_accuracy: f64,
+    #[serde(deserialize_with = "number_or_null")]
+    pub training_accuracy: f64,
     /// Mean loss of the validation clips.
-    #[serde(default = "not_a_number", deserialize_with = "number_or_null")]
+    #[serde(deserialize_with = "number_or_null")]
     pub validation_loss: f64,
     /// Accuracy on the validation clips, 0 to 1.
-    #[serde(default = "not_a_number", deserialize_with = "number_or_null")]
+    #[serde(deserialize_with = "number_or_null")]
     pub validation_accuracy: f64,
     /// Whether this epoch was the best until then.
     #[serde(default)]
     pub is_best: bool,
     /// The learning rate of the epoch.
-    #[serde(default = "not_a_number", deserialize_with = "number_or_null")]
+    #[serde(deserialize_with = "number_or_null")]
     pub learning_rate: f64,
-}
-
-fn not_a_number() -> f64 {
-    f64::NAN
 }
 
 fn number_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
@@ -79,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_line_with_unknown_fields_is_read() {
-        let line = r#"{"epoch":2,"train_loss":1.5,"train_accuracy":0.5,"validation_loss":1.25,
+        let line = r#"{"epoch":2,"training_loss":1.5,"training_accuracy":0.5,"validation_loss":1.25,
             "validation_accuracy":0.75,"is_best":true,"learning_rate":0.001,"clips":99}"#
             .replace('\n', "");
         let history = parse_history(&line).unwrap();
@@ -88,25 +84,40 @@ mod tests {
         assert!(history[0].is_best);
     }
 
+    const FIRST: &str = concat!(
+        r#"{"epoch":1,"training_loss":null,"training_accuracy":0.5,"#,
+        r#""validation_loss":2.0,"validation_accuracy":0.5,"is_best":true,"learning_rate":0.001}"#
+    );
+
     #[test]
-    fn null_and_absent_measures_are_nan_and_come_back_as_null() {
-        let history = parse_history("{\"epoch\":1,\"train_loss\":null}\n\n").unwrap();
+    fn a_measure_that_is_null_is_nan_and_comes_back_as_null() {
+        let history = parse_history(&format!("{FIRST}\n\n")).unwrap();
         assert_eq!(history.len(), 1);
-        assert!(history[0].train_loss.is_nan() && history[0].validation_loss.is_nan());
-        let json = serde_json::to_string(&history[0]).unwrap();
-        assert!(json.contains(r#""train_loss":null"#), "{json}");
+        assert!(history[0].training_loss.is_nan());
+        assert_eq!(serde_json::to_string(&history[0]).unwrap(), FIRST);
+    }
+
+    #[test]
+    fn a_record_without_one_of_its_measures_is_refused() {
+        let error = parse_history(&FIRST.replace("training_loss", "loss")).unwrap_err();
+        assert!(matches!(error, EvalError::History { line: 1, .. }), "{error:?}");
     }
 
     #[test]
     fn a_torn_line_is_named_by_its_number() {
-        let error = parse_history("{\"epoch\":1}\n{\"epoch\":2,\"tra").unwrap_err();
+        let error = parse_history(&format!("{FIRST}\n{{\"epoch\":2,\"tra")).unwrap_err();
         assert!(matches!(error, EvalError::History { line: 2, .. }), "{error:?}");
     }
 
     #[test]
     fn the_last_epoch_marked_as_best_is_the_best() {
-        let text = "{\"epoch\":1,\"is_best\":true}\n{\"epoch\":2,\"is_best\":true}\n{\"epoch\":3}";
-        let history = parse_history(text).unwrap();
+        let later = |epoch: u32, best: bool| {
+            FIRST
+                .replace("\"epoch\":1", &format!("\"epoch\":{epoch}"))
+                .replace("\"is_best\":true", &format!("\"is_best\":{best}"))
+        };
+        let text = [FIRST.to_owned(), later(2, true), later(3, false)].join("\n");
+        let history = parse_history(&text).unwrap();
         assert_eq!(best_epoch(&history).unwrap().epoch, 2);
         assert!(best_epoch(&[]).is_none());
     }

@@ -33,13 +33,13 @@ pub fn history_svg(
 ) -> Result<String, EvalError> {
     let loss = Series {
         name: "loss",
-        train: |record| record.train_loss,
+        train: |record| record.training_loss,
         validation: |record| record.validation_loss,
         fixed_most: None,
     };
     let accuracy = Series {
         name: "accuracy",
-        train: |record| record.train_accuracy,
+        train: |record| record.training_accuracy,
         validation: |record| record.validation_accuracy,
         fixed_most: Some(1.0),
     };

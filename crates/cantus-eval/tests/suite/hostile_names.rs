@@ -45,7 +45,7 @@ fn history() -> Vec<EpochRecord> {
     let line = |epoch: u32, validation_loss: &str, is_best: bool| {
         let share = f64::from(epoch) / 5.0;
         format!(
-            "{{\"epoch\":{epoch},\"train_loss\":{},\"train_accuracy\":{share},\
+            "{{\"epoch\":{epoch},\"training_loss\":{},\"training_accuracy\":{share},\
              \"validation_loss\":{validation_loss},\"validation_accuracy\":{share},\
              \"is_best\":{is_best},\"learning_rate\":0.001}}\n",
             2.0 - share
@@ -177,7 +177,7 @@ fn a_history_with_a_gap_breaks_its_line_and_marks_the_best_epoch() {
 fn histories_of_no_epoch_one_epoch_and_no_numbers_are_drawn() {
     let empty = history_svg(&[], "t", Placement::Inline).unwrap();
     assert!(all_text(&parse(&empty)).contains("no epochs yet"));
-    for line in ["{\"epoch\":1,\"train_loss\":2.5,\"is_best\":true}", "{\"epoch\":7}"] {
+    for line in ["{\"epoch\":1,\"training_loss\":2.5,\"is_best\":true}", "{\"epoch\":7}"] {
         let svg = history_svg(&parse_history(line).unwrap(), "t", Placement::Inline).unwrap();
         parse(&svg);
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");

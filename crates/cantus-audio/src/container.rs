@@ -9,6 +9,7 @@ use symphonia::core::codecs::audio::{
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::well_known::FORMAT_ID_ISOMP4;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
@@ -52,12 +53,10 @@ impl Container {
         if let Some(extension) = extension_hint {
             hint.with_extension(extension);
         }
-        let bytes = Limit::Maximum(
-            usize::try_from(limits.max_metadata_bytes).unwrap_or(usize::MAX),
-        );
+        let bytes =
+            Limit::Maximum(usize::try_from(limits.max_metadata_bytes).unwrap_or(usize::MAX));
         let metadata = MetadataOptions::default().limit_tag_bytes(bytes).limit_visual_bytes(bytes);
-        let stream =
-            MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
+        let stream = MediaSourceStream::new(Box::new(source), MediaSourceStreamOptions::default());
         let format = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), metadata)
             .map_err(|error| {
@@ -94,7 +93,8 @@ impl Container {
             .default_track(TrackType::Audio)
             .or_else(|| self.format.first_track(TrackType::Audio))
             .ok_or_else(|| AudioError::NoAudioTrack { origin: origin.clone() })?;
-        TrackInfo::new(track, self.edit)
+        let is_mp4 = self.format.format_info().format == FORMAT_ID_ISOMP4;
+        TrackInfo::new(track, is_mp4, self.edit)
             .ok_or_else(|| AudioError::NoAudioTrack { origin: origin.clone() })
     }
 }
@@ -113,13 +113,13 @@ pub(crate) struct TrackInfo {
     /// Frames to cut off the start beyond what the decoder cuts.
     pub(crate) skip_frames: u64,
     parameters: AudioCodecParameters,
-    seconds_per_tick: Option<f64>,
+    ticks_per_second: Option<u32>,
     trusts_padding: bool,
     trims_by_duration: bool,
 }
 
 impl TrackInfo {
-    fn new(track: &Track, edit: Option<Edit>) -> Option<Self> {
+    fn new(track: &Track, is_mp4: bool, edit: Option<Edit>) -> Option<Self> {
         let Some(CodecParameters::Audio(parameters)) = &track.codec_params else { return None };
         let mut parameters = parameters.clone();
         let is_mp3 = parameters.codec == id::CODEC_ID_MP3;
@@ -127,9 +127,8 @@ impl TrackInfo {
         let is_opus = parameters.codec == id::CODEC_ID_OPUS;
         let has_gapless_tag = track.delay.is_some() || track.padding.is_some();
 
-        let seconds_per_tick = track
-            .time_base
-            .map(|base| f64::from(base.numer.get()) / f64::from(base.denom.get()));
+        let seconds_per_tick =
+            track.time_base.map(|base| f64::from(base.numer.get()) / f64::from(base.denom.get()));
         let rate = parameters.sample_rate.map(f64::from).filter(|rate| *rate > 0.0);
         let stated = match (track.duration, seconds_per_tick, track.num_frames, rate) {
             (Some(ticks), Some(tick), _, _) => Some(ticks.get() as f64 * tick),
@@ -139,7 +138,7 @@ impl TrackInfo {
 
         let mut skip_frames = 0;
         if is_opus {
-            skip_frames = take_pre_skip(&mut parameters);
+            skip_frames = take_pre_skip(&mut parameters, is_mp4);
         } else if let (true, Some(edit), Some(rate)) = (is_aac, edit, rate) {
             skip_frames = edit.skipped_frames(rate);
         }
@@ -155,9 +154,12 @@ impl TrackInfo {
                 .filter(|seconds| seconds.is_finite() && *seconds > 0.0),
             states_length_exactly: !is_mp3 || has_gapless_tag,
             skip_frames,
-            seconds_per_tick,
+            ticks_per_second: track
+                .time_base
+                .filter(|base| base.numer.get() == 1)
+                .map(|base| base.denom.get()),
             trusts_padding: !is_mp3 || has_gapless_tag,
-            trims_by_duration: is_aac && edit.is_some(),
+            trims_by_duration: is_mp4 && (is_aac || is_opus),
             parameters,
         })
     }
@@ -199,29 +201,28 @@ impl TrackInfo {
     /// How many of a packet's decoded frames the container says to play: the last AAC packet of
     /// an MP4 file states a shorter duration than it decodes to.
     pub(crate) fn playable_frames(&self, packet: &Packet, decoded: usize, rate: u32) -> usize {
-        match self.seconds_per_tick {
-            Some(tick) if self.trims_by_duration && packet.dur > Duration::ZERO => {
-                let frames = (packet.dur.get() as f64 * tick * f64::from(rate)).round();
-                decoded.min(frames as usize)
+        match self.ticks_per_second {
+            Some(ticks) if self.trims_by_duration && ticks % rate == 0 => {
+                let frames = packet.dur.get() / u64::from(ticks / rate);
+                if frames == 0 { decoded } else { decoded.min(frames as usize) }
             }
+            // Durations in a coarser unit are rounded: cutting by them would tear holes.
             _ => decoded,
         }
     }
 }
 
-/// Takes the pre-skip (RFC 7845, section 5.1: little-endian at byte 10) out of the header that
-/// the decoder gets. The decoder would cut it from the first packet alone, though it may be
-/// longer than that.
-fn take_pre_skip(parameters: &mut AudioCodecParameters) -> u64 {
-    let Some(header) = &mut parameters.extra_data else { return 0 };
-    match header.get_mut(10..12) {
-        Some(bytes) => {
-            let pre_skip = u16::from_le_bytes([bytes[0], bytes[1]]);
-            bytes.fill(0);
-            u64::from(pre_skip)
-        }
-        None => 0,
-    }
+/// Takes the pre-skip (RFC 7845, section 5.1: at byte 10) out of the header that the decoder
+/// gets. The decoder would cut it from the first packet alone, though it may be longer than that,
+/// and would take the big-endian number of an MP4 file for the little-endian one of Ogg.
+fn take_pre_skip(parameters: &mut AudioCodecParameters, is_mp4: bool) -> u64 {
+    let Some(bytes) = parameters.extra_data.as_mut().and_then(|header| header.get_mut(10..12))
+    else {
+        return 0;
+    };
+    let number = [bytes[0], bytes[1]];
+    bytes.fill(0);
+    u64::from(if is_mp4 { u16::from_be_bytes(number) } else { u16::from_le_bytes(number) })
 }
 
 impl Limits {

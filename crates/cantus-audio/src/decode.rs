@@ -106,8 +106,7 @@ fn read_middle(
     frames: u64,
     limits: &Limits,
 ) -> Result<Vec<f32>, AudioError> {
-    let planned_start =
-        stream.stated_frames().map(|stated| stated.saturating_sub(frames) / 2);
+    let planned_start = stream.stated_frames().map(|stated| stated.saturating_sub(frames) / 2);
     let planned_end = planned_start.map_or(u64::MAX, |start| start + frames);
 
     let mut held: Vec<f32> = Vec::new();

@@ -440,11 +440,8 @@ mod tests {
 
     #[test]
     fn damage_is_fatal_above_one_packet_in_twenty() {
-        let damage = |packets, damaged_packets| Damage {
-            packets,
-            damaged_packets,
-            truncated: false,
-        };
+        let damage =
+            |packets, damaged_packets| Damage { packets, damaged_packets, truncated: false };
         assert!(!damage(100, 5).is_fatal());
         assert!(damage(100, 6).is_fatal());
         assert!(!damage(3, 2).is_fatal(), "two packets are always forgiven");

@@ -36,8 +36,8 @@ impl Element for f32 {
         const ROUNDER: f32 = 12_582_912.0;
         const LN_2_HIGH: f32 = 0.693_359_4;
         const LN_2_LOW: f32 = -2.121_944_4e-4;
-        // Below -20 the result is -1 to the last bit; clamping keeps 2^n a normal number.
-        let x = if self > -20.0 { self } else { -20.0 };
+        // Below -20 the result is -1 to the last bit; clamping keeps 2^n a normal number. NaN passes.
+        let x = if self < -20.0 { -20.0 } else { self };
         let n = (x * std::f32::consts::LOG2_E + ROUNDER) - ROUNDER;
         let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
         let mut series = 1.0 / 5040.0;
@@ -89,5 +89,6 @@ mod tests {
         assert_eq!(f32::NEG_INFINITY.exp_m1_of_negative(), -1.0);
         assert_eq!((-1e30f32).exp_m1_of_negative(), -1.0);
         assert_eq!(0f32.exp_m1_of_negative(), 0.0);
+        assert!(f32::NAN.exp_m1_of_negative().is_nan());
     }
 }

@@ -7,7 +7,7 @@ use crate::numbers::{assert_close, random, tensor, values};
 /// Checks the gradients of `operation` with respect to each of its operands (f64), for a random weighting of the
 /// outputs.
 #[track_caller]
-pub fn check_gradients(operands: &[Tensor], operation: impl Fn(&[Tensor]) -> Tensor) {
+pub(crate) fn check_gradients(operands: &[Tensor], operation: impl Fn(&[Tensor]) -> Tensor) {
     const STEP: f64 = 1e-5;
     let vars: Vec<Var> = operands.iter().map(|x| Var::from_tensor(x).unwrap()).collect();
     let inputs: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().clone()).collect();

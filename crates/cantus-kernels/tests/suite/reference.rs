@@ -2,23 +2,29 @@
 
 /// `[batch, channel, height, width]`
 #[derive(Clone, Copy)]
-pub struct Shape4(pub usize, pub usize, pub usize, pub usize);
+pub(crate) struct Shape4(pub(crate) usize, pub(crate) usize, pub(crate) usize, pub(crate) usize);
 
 impl Shape4 {
-    pub fn at(self, b: usize, c: usize, y: usize, x: usize) -> usize {
+    pub(crate) fn at(self, b: usize, c: usize, y: usize, x: usize) -> usize {
         ((b * self.1 + c) * self.2 + y) * self.3 + x
     }
 
-    pub fn dims(self) -> [usize; 4] {
+    pub(crate) fn dims(self) -> [usize; 4] {
         [self.0, self.1, self.2, self.3]
     }
 
-    pub fn count(self) -> usize {
+    pub(crate) fn count(self) -> usize {
         self.0 * self.1 * self.2 * self.3
     }
 }
 
-pub fn conv2d_same(x: &[f64], xs: Shape4, weight: &[f64], ws: Shape4, bias: &[f64]) -> Vec<f64> {
+pub(crate) fn conv2d_same(
+    x: &[f64],
+    xs: Shape4,
+    weight: &[f64],
+    ws: Shape4,
+    bias: &[f64],
+) -> Vec<f64> {
     let Shape4(batch, channels, height, width) = xs;
     let Shape4(filters, _, kernel_height, kernel_width) = ws;
     let mut y = Vec::new();
@@ -52,7 +58,7 @@ pub fn conv2d_same(x: &[f64], xs: Shape4, weight: &[f64], ws: Shape4, bias: &[f6
 }
 
 /// The pooled values, and the gradient of the input for a gradient `dy` of the output.
-pub fn max_pool2d(
+pub(crate) fn max_pool2d(
     x: &[f64],
     xs: Shape4,
     window: (usize, usize),
@@ -82,12 +88,17 @@ pub fn max_pool2d(
     (y, dx)
 }
 
-pub fn elu(x: f64) -> f64 {
+pub(crate) fn elu(x: f64) -> f64 {
     if x > 0.0 { x } else { x.exp_m1() }
 }
 
 /// Mean and biased variance of each channel of `[outer, channels, inner]`.
-pub fn moments(x: &[f64], outer: usize, channels: usize, inner: usize) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn moments(
+    x: &[f64],
+    outer: usize,
+    channels: usize,
+    inner: usize,
+) -> (Vec<f64>, Vec<f64>) {
     let (mut means, mut variances) = (Vec::new(), Vec::new());
     for c in 0..channels {
         let of_channel = |i: usize| x[(i / inner * channels + c) * inner + i % inner];

@@ -211,10 +211,10 @@ impl Crnn2d {
         mode: Mode,
     ) -> Result<(Forward, BTreeMap<String, Tensor>), CrnnError> {
         let mut trace = BTreeMap::new();
-        let forward = self.run(x, mode, &mut |name, tensors| {
-            let tensor = match tensors {
-                [single] => single.clone(),
-                states => Tensor::stack(states, 1)?,
+        let forward = self.run(x, mode, &mut |name, output| {
+            let tensor = match output {
+                Output::Planes(planes) => planes.clone(),
+                Output::States(states) => Tensor::stack(states, 1)?,
             };
             trace.insert(name.to_owned(), tensor);
             Ok(())
@@ -234,7 +234,7 @@ impl Crnn2d {
         &self,
         x: &Tensor,
         mode: Mode,
-        observe: &mut dyn FnMut(&str, &[Tensor]) -> Result<(), CrnnError>,
+        observe: &mut dyn FnMut(&str, Output) -> Result<(), CrnnError>,
     ) -> Result<Forward, CrnnError> {
         self.check_input(x)?;
         let mut run = Run { model: self, mode, dropped: 0, statistics: Vec::new() };
@@ -244,7 +244,7 @@ impl Crnn2d {
             let (weight, bias) = (run.weight(&layer, "weight")?, run.weight(&layer, "bias")?);
             x = elu(&conv2d_same(&x, &weight, &bias)?)?;
             x = max_pool2d(&run.normalise(&format!("norm{block}"), &x)?, pool)?;
-            observe(&format!("block{block}"), std::slice::from_ref(&x))?;
+            observe(&format!("block{block}"), Output::Planes(&x))?;
             x = run.drop(&x, self.config.block_dropout)?;
         }
         // Steps first, so that each step's input is one piece of memory; within a step [mel, channel].
@@ -252,7 +252,7 @@ impl Crnn2d {
         let mut state = None;
         for layer in 1..=self.config.gru_units.len() {
             let states = run.gru(&format!("gru{layer}"))?.states(&sequence)?;
-            observe(&format!("gru{layer}"), &states)?;
+            observe(&format!("gru{layer}"), Output::States(&states))?;
             sequence = Tensor::stack(&states, 0)?;
             state = states.into_iter().next_back();
         }
@@ -283,6 +283,14 @@ impl Crnn2d {
         }
         Ok(())
     }
+}
+
+/// What a layer makes, shown to whoever traces a pass.
+enum Output<'a> {
+    /// `[batch, channel, mel, frame]`
+    Planes(&'a Tensor),
+    /// `[batch, units]` for each step.
+    States(&'a [Tensor]),
 }
 
 /// One pass through the network.

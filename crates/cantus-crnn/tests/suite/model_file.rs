@@ -1,0 +1,204 @@
+//! A model file comes back as it was written, and every kind of damage has its own error.
+
+use std::collections::BTreeMap;
+
+use candle_core::{DType, Device, Tensor};
+use cantus_crnn::{Crnn2d, Crnn2dConfig, CrnnError, GruForm, Mode, ModelFile};
+
+fn small() -> ModelFile {
+    let config = Crnn2dConfig {
+        n_mels: 8,
+        filters: vec![3],
+        pools: vec![(2, 2)],
+        gru_units: vec![2],
+        classes: 2,
+        gru_form: GruForm::Torch,
+        dense_dropout: 0.123_456_789_012_345_67,
+        ..Crnn2dConfig::default()
+    };
+    let model = Crnn2d::new(config, 1, &Device::Cpu, DType::F32).unwrap();
+    let labels = vec!["Aube".to_owned(), "\"Zoé\" 🎵".to_owned()];
+    let front_end = BTreeMap::from([
+        ("sample_rate".to_owned(), "16000".to_owned()),
+        ("hop_length".to_owned(), "512".to_owned()),
+    ]);
+    ModelFile::new(&model, labels, front_end, 94).unwrap()
+}
+
+/// Rewrites the JSON header of a model file; the length in front follows unless `lie` is given.
+fn with_header(bytes: &[u8], edit: impl Fn(&str) -> String, lie: Option<u64>) -> Vec<u8> {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = edit(std::str::from_utf8(&bytes[8..8 + length]).unwrap());
+    let claimed = lie.unwrap_or(header.len() as u64);
+    [&claimed.to_le_bytes(), header.as_bytes(), &bytes[8 + length..]].concat()
+}
+
+fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let edit = |header: &str| {
+        assert!(header.contains(from), "`{from}` is not in the header: {header}");
+        header.replace(from, to)
+    };
+    with_header(bytes, edit, None)
+}
+
+fn error(bytes: &[u8]) -> CrnnError {
+    ModelFile::from_bytes(bytes).unwrap_err()
+}
+
+#[test]
+fn a_model_file_comes_back_as_it_was_written() {
+    let file = small();
+    let bytes = file.to_bytes().unwrap();
+    let back = ModelFile::from_bytes(&bytes).unwrap();
+    assert_eq!(back.config, file.config);
+    assert_eq!(back.labels, file.labels);
+    assert_eq!(back.front_end, file.front_end);
+    assert_eq!(back.frames_per_clip, 94);
+    assert_eq!(back.to_bytes().unwrap(), bytes);
+    let x = Tensor::ones((1, 8, 12), DType::F32, &Device::Cpu).unwrap();
+    let logits = |file: &ModelFile| {
+        let model = file.model().unwrap();
+        model.forward(&x, Mode::Evaluation).unwrap().logits.to_vec2::<f32>().unwrap()
+    };
+    assert_eq!(logits(&back), logits(&file));
+}
+
+#[test]
+fn equal_models_give_equal_bytes() {
+    let bytes = small().to_bytes().unwrap();
+    for _ in 0..8 {
+        assert_eq!(small().to_bytes().unwrap(), bytes);
+    }
+}
+
+#[test]
+fn other_programs_see_one_metadata_key_and_plain_f32_tensors() {
+    let bytes = small().to_bytes().unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let metadata = header.metadata().clone().unwrap();
+    assert_eq!(metadata.len(), 1);
+    assert!(metadata["cantus"].starts_with(r#"{"config":{"batch_norm_epsilon":0.001,"#));
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(tensors.tensor("conv1.weight").unwrap().shape(), [3, 1, 3, 3]);
+    assert_eq!(tensors.tensor("gru1.weight_ih").unwrap().dtype(), safetensors::Dtype::F32);
+}
+
+#[test]
+fn a_double_precision_model_is_saved_in_single_precision() {
+    let model = small().model().unwrap();
+    let doubled: BTreeMap<_, _> = model
+        .tensors()
+        .unwrap()
+        .into_iter()
+        .map(|(name, tensor)| (name, tensor.to_dtype(DType::F64).unwrap()))
+        .collect();
+    let model = Crnn2d::from_tensors(model.config().clone(), doubled).unwrap();
+    let file = ModelFile::new(&model, small().labels, small().front_end, 94).unwrap();
+    assert_eq!(file.to_bytes().unwrap(), small().to_bytes().unwrap());
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let bytes = small().to_bytes().unwrap();
+    for length in 0..bytes.len() {
+        assert!(matches!(error(&bytes[..length]), CrnnError::SafeTensors(_)), "at {length} bytes");
+    }
+}
+
+#[test]
+fn a_header_that_lies_about_a_length_is_refused() {
+    let bytes = small().to_bytes().unwrap();
+    for lie in [0, 1, 1 << 20, 1 << 40, u64::MAX] {
+        let lying = with_header(&bytes, str::to_owned, Some(lie));
+        assert!(matches!(error(&lying), CrnnError::SafeTensors(_)), "header length {lie}");
+    }
+    let lying = replaced(&bytes, r#""shape":[3,1,3,3]"#, r#""shape":[3,1,3,1152921504606846976]"#);
+    assert!(matches!(error(&lying), CrnnError::SafeTensors(_)));
+}
+
+#[test]
+fn a_configuration_that_claims_other_sizes_is_refused_without_making_room_for_them() {
+    let bytes = small().to_bytes().unwrap();
+    let lying = replaced(&bytes, r#"\"filters\":[3]"#, r#"\"filters\":[65536]"#);
+    let error_ = error(&lying);
+    assert!(matches!(error_, CrnnError::TensorShape { .. }), "{error_}");
+    let lying = replaced(&bytes, r#"\"classes\":2"#, r#"\"classes\":18446744073709551615"#);
+    assert!(matches!(error(&lying), CrnnError::Config { field: "classes", .. }));
+}
+
+#[test]
+fn missing_and_unknown_tensors_are_named() {
+    let bytes = small().to_bytes().unwrap();
+    let renamed = replaced(&bytes, r#""dense.bias""#, r#""dense.bios""#);
+    assert_eq!(error(&renamed).to_string(), "tensor `dense.bios` is not part of this model");
+    let mut file = small();
+    file.tensors.remove("norm1.running_var");
+    assert_eq!(file.to_bytes().unwrap_err().to_string(), "tensor `norm1.running_var` is missing");
+    let keras = replaced(&bytes, r#"\"gru_form\":\"torch\""#, r#"\"gru_form\":\"keras\""#);
+    assert_eq!(error(&keras).to_string(), "tensor `gru1.bias_hh` is not part of this model");
+}
+
+#[test]
+fn weights_that_are_not_finite_and_negative_variances_are_refused() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut bytes = small().to_bytes().unwrap();
+        let end = bytes.len();
+        bytes[end - 4..].copy_from_slice(&value.to_le_bytes());
+        assert!(matches!(error(&bytes), CrnnError::NotFinite { .. }));
+    }
+    let mut file = small();
+    let negative = Tensor::new(&[1f32, -1.0, 1.0], &Device::Cpu).unwrap();
+    file.tensors.insert("norm1.running_var".to_owned(), negative);
+    assert!(matches!(file.to_bytes().unwrap_err(), CrnnError::NegativeVariance { .. }));
+}
+
+#[test]
+fn labels_must_be_as_many_as_classes_each_once_and_none_empty() {
+    let bytes = small().to_bytes().unwrap();
+    let labels = r#"\"labels\":[\"Aube\",\"\\\"Zoé\\\" 🎵\"]"#;
+    for (new, problem) in [
+        (r#"\"labels\":[]"#, "class labels: 0 labels for 2 classes"),
+        (r#"\"labels\":[\"a\",\"b\",\"c\"]"#, "class labels: 3 labels for 2 classes"),
+        (r#"\"labels\":[\"a\",\"a\"]"#, "class labels: `a` stands there twice"),
+        (r#"\"labels\":[\"a\",\"\"]"#, "class labels: a label is empty"),
+    ] {
+        assert_eq!(error(&replaced(&bytes, labels, new)).to_string(), problem);
+    }
+}
+
+#[test]
+fn metadata_of_another_version_or_form_is_refused() {
+    let bytes = small().to_bytes().unwrap();
+    for (from, to, problem) in [
+        (
+            r#"\"format_version\":1"#,
+            r#"\"format_version\":2"#,
+            "expected format version 1, found 2",
+        ),
+        (r#"\"gru_form\":\"torch\","#, "", "a setting is missing"),
+        (r#"\"classes\":2"#, r#"\"classes\": 2"#, "not written in canonical form"),
+        (r#"\"n_mels\":8"#, r#"\"n_mels\":8,\"extra\":1"#, "unknown field"),
+        (r#"\"frames_per_clip\":94"#, r#"\"frames_per_clip\":1"#, "at least 2 frames, got 1"),
+        (r#""cantus":"#, r#""cantos":"#, "no `cantus` entry"),
+        (r#""__metadata__":{"#, r#""__metadata__":{"format":"pt","#, "entries beside `cantus`"),
+    ] {
+        let message = error(&replaced(&bytes, from, to)).to_string();
+        assert!(message.contains(problem), "{message}, expected {problem}");
+    }
+}
+
+#[test]
+fn errors_of_a_file_name_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("absent.safetensors");
+    let error = ModelFile::read(&path).unwrap_err();
+    assert!(matches!(&error, CrnnError::Io { .. }) && error.to_string().contains("absent"));
+    let path = folder.path().join("text.safetensors");
+    std::fs::write(&path, "this is no model at all").unwrap();
+    let error = ModelFile::read(&path).unwrap_err();
+    assert!(matches!(&error, CrnnError::File { .. }) && error.to_string().contains("text"));
+    let path = folder.path().join("model.safetensors");
+    std::fs::write(&path, small().to_bytes().unwrap()).unwrap();
+    assert_eq!(ModelFile::read(&path).unwrap().labels, small().labels);
+    assert!(matches!(ModelFile::read(folder.path()), Err(CrnnError::Io { .. })));
+}

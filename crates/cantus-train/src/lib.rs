@@ -1,1 +1,27 @@
 #![doc = include_str!("../README.md")]
+
+mod adam;
+mod batches;
+mod checkpoint;
+mod clips;
+mod config;
+mod error;
+mod event;
+mod history;
+mod logits;
+mod network;
+mod order;
+mod predict;
+mod source;
+mod trainer;
+
+pub use adam::{Adam, AdamSettings, AdamState};
+pub use clips::{Clip, ClipSet};
+pub use config::{AdamForm, ClassWeights, TrainConfig};
+pub use error::TrainError;
+pub use event::{Control, Event, Outcome, StepReport};
+pub use history::{BestEpoch, EpochRecord};
+pub use network::{Network, Output};
+pub use predict::{ClipPredictions, predict};
+pub use source::{ClipSource, SourceError};
+pub use trainer::{Trainer, TrainingData};

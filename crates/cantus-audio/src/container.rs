@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Seek};
 
+use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::{
     AudioCodecParameters, AudioDecoder, AudioDecoderOptions, well_known as id,
@@ -148,7 +149,7 @@ impl TrackInfo {
             id: track.id,
             codec: codec_name(parameters.codec),
             sample_rate: parameters.sample_rate,
-            channels: parameters.channels.as_ref().map(|channels| channels.count()),
+            channels: parameters.channels.as_ref().map(Channels::count),
             seconds: stated
                 .map(|seconds| seconds - skipped_seconds)
                 .filter(|seconds| seconds.is_finite() && *seconds > 0.0),

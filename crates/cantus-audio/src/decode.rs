@@ -75,6 +75,8 @@ fn collect(mut stream: AudioStream, options: &DecodeOptions) -> Result<Audio, Au
         }
     }
     resampler.finish(&mut samples)?;
+    // A stream judges itself at its end, which an excerpt may not have reached.
+    stream.check_damage()?;
     Ok(Audio { samples, sample_rate, source: stream.source(), damage: stream.damage() })
 }
 

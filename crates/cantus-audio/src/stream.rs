@@ -371,12 +371,15 @@ impl AudioStream {
         Ok(())
     }
 
+    /// Refuses what lost too much so far.
+    pub(crate) fn check_damage(&self) -> Result<(), AudioError> {
+        if self.damage.is_fatal() { Err(self.damaged()) } else { Ok(()) }
+    }
+
     /// Judges the whole at its end.
     fn finish(&mut self) -> Result<(), AudioError> {
         self.finished = true;
-        if self.damage.is_fatal() {
-            return Err(self.damaged());
-        }
+        self.check_damage()?;
         if self.frames == 0 {
             return Err(if self.damage.damaged_packets > 0 {
                 self.damaged()

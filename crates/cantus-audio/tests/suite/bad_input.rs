@@ -141,8 +141,8 @@ fn samples_that_are_not_finite_are_refused_with_their_time() {
 
 #[test]
 fn silence_is_audio() {
-    let audio = decode_bytes(float_wav(&[0.0; 8_000]), Limits::default()).unwrap();
-    assert_eq!(audio.samples, [0.0; 8_000]);
+    let audio = decode_bytes(float_wav(&vec![0.0; 8_000]), Limits::default()).unwrap();
+    assert_eq!(audio.samples, vec![0.0; 8_000]);
     assert!(audio.damage.is_none());
 }
 
@@ -185,7 +185,7 @@ fn names_that_are_not_utf_8_work_and_can_be_shown() {
 
 #[test]
 fn limits_on_channels_rate_length_and_memory_are_kept() {
-    let wav = float_wav(&[0.25; 8_000]);
+    let wav = float_wav(&vec![0.25; 8_000]);
     let with = |change: fn(&mut Limits)| {
         let mut limits = Limits::default();
         change(&mut limits);
@@ -204,7 +204,7 @@ fn an_excerpt_of_a_recording_beyond_the_limit_can_be_taken() {
     let limits = Limits { max_seconds: 0.75, ..Limits::default() };
     let excerpt = Excerpt::First { seconds: 0.25 };
     let options = DecodeOptions { excerpt, limits, ..DecodeOptions::default() };
-    let wav = float_wav(&[0.25; 8_000]);
+    let wav = float_wav(&vec![0.25; 8_000]);
     assert_eq!(decode_reader(Cursor::new(wav), None, &options).unwrap().samples.len(), 2_000);
 }
 
@@ -290,6 +290,15 @@ fn too_many_damaged_packets_are_an_error_with_their_number() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn an_excerpt_of_a_damaged_file_is_refused_too() {
+    let excerpt = Excerpt::First { seconds: 0.3 };
+    let options = DecodeOptions { excerpt, ..DecodeOptions::default() };
+    let bytes = garble_adts(|number| number % 3 == 1);
+    let result = decode_reader(Cursor::new(bytes), None, &options);
+    assert!(matches!(result, Err(AudioError::Damaged { .. })), "{result:?}");
 }
 
 #[test]

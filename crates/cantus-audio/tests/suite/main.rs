@@ -1,5 +1,7 @@
 //! Tests of the crate from outside.
 
+#![expect(clippy::unwrap_used, reason = "functions shared by tests fail as the tests do")]
+
 mod bad_input;
 mod excerpts;
 mod fixtures;
@@ -8,6 +10,8 @@ mod resampling;
 mod wav;
 
 use std::path::PathBuf;
+
+use proptest::prelude::ProptestConfig;
 
 /// Names of the committed files that hold audio.
 const FIXTURES: &[&str] = &[
@@ -41,4 +45,9 @@ fn rms(samples: &[f32]) -> f64 {
 fn sine(hertz: f64, sample_rate: u32, len: usize) -> Vec<f32> {
     let step = std::f64::consts::TAU * hertz / f64::from(sample_rate);
     (0..len).map(|index| (step * index as f64).sin() as f32).collect()
+}
+
+/// So many cases, and no file of failures in the source tree.
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(count) }
 }

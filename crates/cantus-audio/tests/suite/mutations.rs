@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use cantus_audio::{AudioError, DecodeOptions, Limits, decode_reader, probe_reader};
 use proptest::prelude::*;
 
-use super::{FIXTURES, fixture_bytes};
+use super::{FIXTURES, cases, fixture_bytes};
 
 static FILES: LazyLock<Vec<Vec<u8>>> =
     LazyLock::new(|| FIXTURES.iter().map(|name| fixture_bytes(name)).collect());
@@ -64,7 +64,7 @@ fn apply(bytes: &mut Vec<u8>, harm: &Harm) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+    #![proptest_config(cases(600))]
 
     #[test]
     fn a_harmed_file_decodes_or_fails_by_name(file in 0..FIXTURES.len(), harms in harms()) {

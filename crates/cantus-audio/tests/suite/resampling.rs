@@ -7,7 +7,7 @@ use npyz::NpyFile;
 use proptest::prelude::*;
 use realfft::RealFftPlanner;
 
-use super::{rms, sine};
+use super::{cases, rms, sine};
 
 fn golden(name: &str) -> Vec<f32> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden");
@@ -151,14 +151,15 @@ fn rates_out_of_range_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn chunks_of_any_size_give_the_same_bits_as_one_call(
         len in 0_usize..20_000,
         cuts in prop::collection::vec(1_usize..4_000, 1..20),
         (from, to) in prop::sample::select(vec![
-            (44_100_u32, 16_000_u32), (16_000, 22_050), (8_000, 11_025), (16_007, 16_000), (16_000, 44_101),
+            (44_100_u32, 16_000_u32), (16_000, 22_050), (8_000, 11_025),
+            (16_007, 16_000), (16_000, 44_101),
         ]),
     ) {
         let input = sine(333.0, from, len);

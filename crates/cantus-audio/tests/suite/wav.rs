@@ -6,6 +6,8 @@ use cantus_audio::{AudioError, DecodeOptions, WavFormat, decode_reader, probe_re
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
 use proptest::prelude::*;
 
+use super::cases;
+
 fn decode(wav: Vec<u8>) -> cantus_audio::Audio {
     decode_reader(Cursor::new(wav), Some("wav"), &DecodeOptions::default()).unwrap()
 }
@@ -69,7 +71,7 @@ fn stereo_decodes_to_the_mean_of_both_channels() {
             .chunks_exact(2)
             .map(|pair| {
                 let [left, right] = [pair[0], pair[1]].map(|v| (f64::from(v) / full_scale) as f32);
-                (left + right) / 2.0
+                (left + right) * 0.5
             })
             .collect();
         assert_eq!(audio.samples, mean, "{bits} bits");
@@ -123,7 +125,7 @@ fn samples_that_are_not_finite_are_not_written() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn a_float_file_comes_back_as_it_was(

@@ -20,6 +20,19 @@ pub fn elu(x: &Tensor) -> Result<Tensor, KernelError> {
     Ok(x.contiguous()?.apply_op1(Elu)?)
 }
 
+/// The unit of one number.
+#[inline]
+pub(crate) fn value<T: Element>(x: T) -> T {
+    let below = x.exp_m1_of_negative();
+    if x > T::zero() { x } else { below }
+}
+
+/// The derivative from the output alone: 1 above zero, else `exp(x) = y + 1`.
+#[inline]
+pub(crate) fn slope<T: Element>(y: T) -> T {
+    if y > T::zero() { T::one() } else { y + T::one() }
+}
+
 struct Elu;
 
 impl CustomOp1 for Elu {
@@ -56,14 +69,12 @@ fn forward<T: Element>(
     let mut y = vec![T::zero(); x.len()];
     y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
         for (y, &x) in y.iter_mut().zip(x) {
-            let below = x.exp_m1_of_negative();
-            *y = if x > T::zero() { x } else { below };
+            *y = value(x);
         }
     });
     Ok(result(y, layout.shape().clone()))
 }
 
-/// The derivative from the output alone: 1 above zero, else `exp(x) = y + 1`.
 fn backward<T: Element>(y: &Tensor, dy: &Tensor) -> candle_core::Result<Tensor> {
     let mut dx = vec![T::zero(); y.elem_count()];
     with_elements::<T, _>(OPERATION, y, |y| {
@@ -71,8 +82,7 @@ fn backward<T: Element>(y: &Tensor, dy: &Tensor) -> candle_core::Result<Tensor> 
             dx.par_chunks_mut(BLOCK).zip(y.par_chunks(BLOCK).zip(dy.par_chunks(BLOCK))).for_each(
                 |(dx, (y, dy))| {
                     for (dx, (&y, &dy)) in dx.iter_mut().zip(y.iter().zip(dy)) {
-                        let slope = if y > T::zero() { T::one() } else { y + T::one() };
-                        *dx = dy * slope;
+                        *dx = dy * slope(y);
                     }
                 },
             );

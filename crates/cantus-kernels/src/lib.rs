@@ -13,7 +13,7 @@ mod operand;
 mod sums;
 
 pub use batch_norm::{BatchNormTraining, batch_norm_eval, batch_norm_train};
-pub use conv2d::conv2d_same;
+pub use conv2d::{conv2d_same, conv2d_same_elu};
 pub use dropout::{DropoutKey, dropout};
 pub use elu::elu;
 pub use error::KernelError;

@@ -82,21 +82,26 @@ impl MaxPool {
         let (mel, frame) = self.window;
         let columns = self.width / frame;
         let rows = y.chunks_exact_mut(columns).zip(maxima.chunks_exact_mut(columns));
-        for (row, (y, maxima)) in rows.enumerate() {
-            for (column, (y, maximum)) in y.iter_mut().zip(maxima).enumerate() {
-                let first = row * mel * self.width + column * frame;
-                let (mut largest, mut position) = (x[first], first);
-                for line in 0..mel {
-                    let start = first + line * self.width;
-                    for (offset, &value) in x[start..start + frame].iter().enumerate() {
-                        let is_nan = value.partial_cmp(&value).is_none();
-                        if value > largest || (is_nan && largest.partial_cmp(&largest).is_some()) {
-                            (largest, position) = (value, start + offset);
-                        }
+        for (row, (largest, positions)) in rows.enumerate() {
+            let start = row * mel * self.width;
+            let windows = x[start..start + self.width].chunks_exact(frame);
+            for (column, (window, largest)) in windows.zip(largest.iter_mut()).enumerate() {
+                *largest = window[0];
+                positions[column] = (start + column * frame) as u32;
+            }
+            for line in 0..mel {
+                let start = start + line * self.width;
+                let windows = x[start..start + self.width].chunks_exact(frame);
+                let best = largest.iter_mut().zip(positions.iter_mut());
+                for (column, (window, (largest, position))) in windows.zip(best).enumerate() {
+                    for (offset, &value) in window.iter().enumerate() {
+                        // Selections rather than branches: which value is the largest cannot be predicted.
+                        let better = exceeds(value, *largest);
+                        *largest = if better { value } else { *largest };
+                        let here = (start + column * frame + offset) as u32;
+                        *position = if better { here } else { *position };
                     }
                 }
-                *y = largest;
-                *maximum = position as u32;
             }
         }
     }
@@ -118,6 +123,13 @@ impl MaxPool {
         })?;
         tensor(dx, x.shape())
     }
+}
+
+/// Whether `value` takes the place of `largest`: NaN exceeds every number, and nothing exceeds NaN.
+#[expect(clippy::eq_op, reason = "only NaN differs from itself")]
+#[inline]
+fn exceeds<T: Element>(value: T, largest: T) -> bool {
+    (value > largest) | ((value != value) & (largest == largest))
 }
 
 impl CustomOp1 for MaxPool {

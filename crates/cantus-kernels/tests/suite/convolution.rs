@@ -1,5 +1,5 @@
 use candle_core::DType;
-use cantus_kernels::{KernelError, conv2d_same};
+use cantus_kernels::{KernelError, conv2d_same, conv2d_same_elu, elu};
 use proptest::prelude::*;
 
 use crate::difference::check_gradients;
@@ -85,6 +85,22 @@ fn the_convolution_s_gradients_are_adjoint_to_it_where_an_item_needs_several_ban
         let adjoint = dot(&values(var), &values(gradients.get(var).unwrap()));
         assert!((adjoint / product - 1.0).abs() < 1e-11, "{adjoint} and {product}");
     }
+}
+
+#[test]
+fn the_fused_activation_gives_the_bits_of_the_separate_one_and_its_gradients() {
+    // Two lines fill a band, so that the activation is applied band by band.
+    let operands = [([2, 64, 7, 157].as_slice(), 1), (&[3, 64, 3, 3], 2), (&[3], 3)]
+        .map(|(shape, seed)| candle_core::Var::from_tensor(&random_f32(shape, seed)).unwrap());
+    let [x, weight, bias] = &operands;
+    let fused = conv2d_same_elu(x, weight, bias).unwrap();
+    let separate = elu(&conv2d_same(x, weight, bias).unwrap()).unwrap();
+    assert_eq!(values(&fused), values(&separate));
+    let gradients = |y: &candle_core::Tensor| {
+        let gradients = (y * y).unwrap().sum_all().unwrap().backward().unwrap();
+        operands.each_ref().map(|var| values(gradients.get(var).unwrap()))
+    };
+    assert_eq!(gradients(&fused), gradients(&separate));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use candle_core::{Tensor, Var};
-use cantus_kernels::{DropoutKey, batch_norm_train, conv2d_same, dropout, elu, max_pool2d};
+use cantus_kernels::{DropoutKey, batch_norm_train, conv2d_same_elu, dropout, max_pool2d};
 
 use crate::numbers::random_f32;
 
@@ -9,7 +9,7 @@ fn block_bits() -> Vec<Vec<u32>> {
     let weight = Var::from_tensor(&random_f32(&[7, 5, 3, 3], 2)).unwrap();
     let [bias, gamma, beta] =
         [3, 4, 5].map(|seed| Var::from_tensor(&random_f32(&[7], seed)).unwrap());
-    let y = elu(&conv2d_same(&x, &weight, &bias).unwrap()).unwrap();
+    let y = conv2d_same_elu(&x, &weight, &bias).unwrap();
     let y = max_pool2d(&batch_norm_train(&y, &gamma, &beta, 1e-3).unwrap().output, (4, 2)).unwrap();
     let y = dropout(&y, 0.1, DropoutKey { seed: 1, layer: 2, step: 3 }).unwrap();
     let gradients = (&y * &y).unwrap().sum_all().unwrap().backward().unwrap();

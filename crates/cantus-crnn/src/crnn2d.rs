@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::ops::softmax_last_dim;
 use cantus_kernels::{
-    DropoutKey, batch_norm_eval, batch_norm_train, conv2d_same, dropout, elu, max_pool2d,
+    DropoutKey, batch_norm_eval, batch_norm_train, conv2d_same_elu, dropout, max_pool2d,
 };
 
 use crate::gru::Gru;
@@ -242,7 +242,7 @@ impl Crnn2d {
         for (block, &pool) in (1..).zip(&self.config.pools) {
             let layer = format!("conv{block}");
             let (weight, bias) = (run.weight(&layer, "weight")?, run.weight(&layer, "bias")?);
-            x = elu(&conv2d_same(&x, &weight, &bias)?)?;
+            x = conv2d_same_elu(&x, &weight, &bias)?;
             x = max_pool2d(&run.normalise(&format!("norm{block}"), &x)?, pool)?;
             observe(&format!("block{block}"), Output::Planes(&x))?;
             x = run.drop(&x, self.config.block_dropout)?;

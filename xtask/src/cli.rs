@@ -14,48 +14,48 @@ use crate::settings::{CorpusFlags, TrialFlags};
 #[command(name = "cargo xtask", bin_name = "cargo xtask", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 done, 1 failed, 2 bad usage, 3 done but some songs could \
 not be used (they are listed), 130 interrupted (run the same command to go on).")]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
     /// What means the same in every command.
     #[command(flatten)]
-    pub common: CommonFlags,
+    pub(crate) common: CommonFlags,
 }
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common")]
-pub struct CommonFlags {
+pub(crate) struct CommonFlags {
     /// Folder for raw music, caches and runs
     #[arg(long, global = true, value_name = "DIR", default_value = "data")]
-    pub data: PathBuf,
+    pub(crate) data: PathBuf,
     /// Threads to use [default: all cores]
     #[arg(long, global = true, value_name = "N")]
-    pub threads: Option<std::num::NonZeroUsize>,
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
     /// Memory for the spectrograms held while training, in GiB
     #[arg(long, global = true, value_name = "GIB", default_value_t = 3.0)]
-    pub memory: f64,
+    pub(crate) memory: f64,
     /// Run the command's own stage even where it is fresh
     #[arg(long, global = true)]
-    pub force: bool,
+    pub(crate) force: bool,
     /// Say what would run, and run nothing
     #[arg(long, global = true)]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Print the result as JSON on standard output, one object a line
     #[arg(long, global = true)]
-    pub json: bool,
+    pub(crate) json: bool,
     /// No progress bars, no notices; errors and results only
     #[arg(long, short, global = true)]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
     /// More about what happens; twice for everything
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// The main job on the built-in corpus: make it, preprocess, train, evaluate, report
     Demo,
     /// Get a corpus
@@ -74,26 +74,26 @@ pub enum Command {
 
 /// Flags of `fetch`.
 #[derive(Debug, Args)]
-pub struct FetchFlags {
+pub(crate) struct FetchFlags {
     /// `demo` (synthesised here), `freemusic-small`, `freemusic-albums`, `freemusic-all` (openly
     /// licensed music from Debian packages), or `artist20` (checks your own copy)
     #[arg(value_name = "NAME")]
-    pub name: String,
+    pub(crate) name: String,
     /// freemusic: take the packages from a folder of .deb files. artist20: the folder to check
     #[arg(long, value_name = "DIR")]
-    pub from: Option<PathBuf>,
+    pub(crate) from: Option<PathBuf>,
     /// Keep the downloaded packages in `<data>/debs`
     #[arg(long)]
-    pub keep_packages: bool,
+    pub(crate) keep_packages: bool,
 }
 
 /// Flags of `status`.
 #[derive(Debug, Args)]
-pub struct StatusFlags {
+pub(crate) struct StatusFlags {
     /// The trials to look at.
     #[command(flatten)]
-    pub trial: TrialFlags,
+    pub(crate) trial: TrialFlags,
     /// Say why: which setting or input differs, old and new
     #[arg(long)]
-    pub explain: bool,
+    pub(crate) explain: bool,
 }

@@ -9,22 +9,22 @@ use crate::data_folder::DataFolder;
 
 /// A corpus that a command works on.
 #[derive(Debug, Clone)]
-pub struct CorpusSource {
+pub(crate) struct CorpusSource {
     /// Its name in `data/runs`.
-    pub name: String,
+    pub(crate) name: String,
     /// The folder that song ids are relative to.
-    pub root: PathBuf,
+    pub(crate) root: PathBuf,
     /// The name in `data/cache` of what is derived from the audio; corpora over one root share it.
-    pub store: String,
+    pub(crate) store: String,
     /// Which songs under the root belong to it.
-    pub selection: Selection,
+    pub(crate) selection: Selection,
     /// The command that gets it, where there is one.
-    pub fetch_command: Option<String>,
+    pub(crate) fetch_command: Option<String>,
 }
 
 /// Which songs under a root belong to a corpus.
 #[derive(Debug, Clone)]
-pub enum Selection {
+pub(crate) enum Selection {
     /// Every song.
     Everything,
     /// Those of one profile of the open corpus.
@@ -38,7 +38,7 @@ impl CorpusSource {
     ///
     /// # Errors
     /// Where it is neither.
-    pub fn resolve(name: &str, data: &DataFolder) -> Result<Self> {
+    pub(crate) fn resolve(name: &str, data: &DataFolder) -> Result<Self> {
         if name == "demo" {
             return Ok(Self {
                 name: name.to_owned(),
@@ -137,7 +137,9 @@ mod tests {
             .map(|path| {
                 let path = folder.path().join(path);
                 std::fs::create_dir_all(&path).unwrap();
-                CorpusSource::resolve(path.to_str().unwrap(), &DataFolder::new("data")).unwrap().name
+                CorpusSource::resolve(path.to_str().unwrap(), &DataFolder::new("data"))
+                    .unwrap()
+                    .name
             })
             .collect();
         assert_ne!(names[0], names[1]);

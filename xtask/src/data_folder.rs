@@ -4,43 +4,43 @@ use std::path::{Path, PathBuf};
 
 /// The folder that holds raw music, caches and runs (`--data`, `data` by default).
 #[derive(Debug, Clone)]
-pub struct DataFolder {
+pub(crate) struct DataFolder {
     root: PathBuf,
 }
 
 impl DataFolder {
     /// A data folder at `root`; nothing is created until something is written.
-    pub fn new(root: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
     /// The folder itself.
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
     /// A fetched corpus: `raw/<name>`.
-    pub fn raw(&self, name: &str) -> PathBuf {
+    pub(crate) fn raw(&self, name: &str) -> PathBuf {
         self.root.join("raw").join(name)
     }
 
     /// What is derived from the audio of one corpus: `cache/<store>`.
-    pub fn cache(&self, store: &str) -> PathBuf {
+    pub(crate) fn cache(&self, store: &str) -> PathBuf {
         self.root.join("cache").join(store)
     }
 
     /// One trial: `runs/<corpus>/<run>`.
-    pub fn run(&self, corpus: &str, run: &str) -> PathBuf {
+    pub(crate) fn run(&self, corpus: &str, run: &str) -> PathBuf {
         self.root.join("runs").join(corpus).join(run)
     }
 
     /// The table of content hashes by file size and times.
-    pub fn stat_cache(&self) -> PathBuf {
+    pub(crate) fn stat_cache(&self) -> PathBuf {
         self.root.join("cache").join("content-hashes.jsonl")
     }
 
     /// Packages of Debian that the open corpus was unpacked from, where they are kept.
-    pub fn packages(&self) -> PathBuf {
+    pub(crate) fn packages(&self) -> PathBuf {
         self.root.join("debs")
     }
 }

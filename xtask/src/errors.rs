@@ -27,6 +27,9 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
     if let Some(error) = error.downcast_ref::<cantus_pipeline::PipelineError>() {
         return error.hint().map(Into::into);
     }
+    if let Some(error) = error.downcast_ref::<cantus_pipeline::LockError>() {
+        return error.hint().map(Into::into);
+    }
     if let Some(error) = error.downcast_ref::<cantus_corpus::CorpusError>() {
         return error.hint().map(Into::into);
     }
@@ -34,9 +37,6 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
         return error.hint().map(Into::into);
     }
     if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
-        return error.hint().map(Into::into);
-    }
-    if let Some(error) = error.downcast_ref::<cantus_train::TrainError>() {
         return error.hint().map(Into::into);
     }
     None

@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 
 /// Whether somebody asked for the work to stop. Clones share one flag.
 #[derive(Debug, Clone, Default)]
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     asked: Arc<AtomicBool>,
 }
 
 impl Interrupt {
     /// Takes over Ctrl-C, SIGTERM and SIGHUP of this process; the second signal ends it at once.
-    pub fn install() -> Result<Self> {
+    pub(crate) fn install() -> Result<Self> {
         let interrupt = Self::default();
         let asked = Arc::clone(&interrupt.asked);
         ctrlc::set_handler(move || {
@@ -27,12 +27,7 @@ impl Interrupt {
     }
 
     /// True once a signal has come.
-    pub fn is_asked(&self) -> bool {
+    pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
-    }
-
-    /// The flag itself, for libraries that take one.
-    pub fn flag(&self) -> &AtomicBool {
-        &self.asked
     }
 }

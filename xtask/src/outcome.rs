@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 /// How a command that did not fail ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Everything asked for is done.
     Done,
     /// Done, but some songs could not be used; they were listed.
@@ -16,12 +16,12 @@ pub enum Outcome {
 impl Outcome {
     /// The outcome of two pieces of work: the worse one.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         self.max(other)
     }
 
     /// The exit code: 0 done, 3 done but for some songs, 130 interrupted.
-    pub fn exit_code(self) -> ExitCode {
+    pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Self::Done => ExitCode::SUCCESS,
             Self::SomeSongsUnusable => ExitCode::from(3),

@@ -10,13 +10,13 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Where bars and messages go. Clones draw on the same lines.
 #[derive(Debug, Clone)]
-pub struct Progress {
+pub(crate) struct Progress {
     bars: MultiProgress,
 }
 
 impl Progress {
     /// Bars on standard error where that is a terminal; none where it is not, or with `quiet`.
-    pub fn new(quiet: bool) -> Self {
+    pub(crate) fn new(quiet: bool) -> Self {
         let bars = MultiProgress::new();
         if quiet {
             bars.set_draw_target(ProgressDrawTarget::hidden());
@@ -27,7 +27,7 @@ impl Progress {
     /// Sends log lines of this process to standard error, above the bars.
     ///
     /// `CANTUS_LOG` takes a filter as in `cantus_audio=debug`; `verbose` raises the default.
-    pub fn install_logging(&self, verbose: u8, quiet: bool) {
+    pub(crate) fn install_logging(&self, verbose: u8, quiet: bool) {
         let default = match (quiet, verbose) {
             (true, _) => "error",
             (false, 0) => "warn",
@@ -47,7 +47,12 @@ impl Progress {
     }
 
     /// A bar over `total` things called `unit`, with a rate and the time left.
-    pub fn bar(&self, total: u64, label: impl Into<Cow<'static, str>>, unit: &str) -> ProgressBar {
+    pub(crate) fn bar(
+        &self,
+        total: u64,
+        label: impl Into<Cow<'static, str>>,
+        unit: &str,
+    ) -> ProgressBar {
         let template = format!(
             "{{prefix:>12}} [{{bar:28}}] {{human_pos}}/{{human_len}} {unit}  {{msg}}  \
              {{elapsed}} (left {{eta}})"
@@ -56,7 +61,7 @@ impl Progress {
     }
 
     /// A bar over bytes.
-    pub fn bytes(&self, total: u64, label: impl Into<Cow<'static, str>>) -> ProgressBar {
+    pub(crate) fn bytes(&self, total: u64, label: impl Into<Cow<'static, str>>) -> ProgressBar {
         let template = "{prefix:>12} [{bar:28}] {bytes}/{total_bytes}  {bytes_per_sec}  {msg}  \
                         {elapsed} (left {eta})";
         self.add(ProgressBar::new(total), label, template)
@@ -78,7 +83,7 @@ impl Progress {
     }
 
     /// A line for people, on standard error, above the bars.
-    pub fn say(&self, line: impl AsRef<str>) {
+    pub(crate) fn say(&self, line: impl AsRef<str>) {
         self.bars.suspend(|| {
             // Nobody reading standard error is no reason to stop.
             drop(writeln!(io::stderr().lock(), "{}", line.as_ref()));
@@ -87,7 +92,7 @@ impl Progress {
 }
 
 /// A log line on its way to standard error.
-pub struct LogLine<'a> {
+pub(crate) struct LogLine<'a> {
     progress: &'a Progress,
     text: Vec<u8>,
 }

@@ -16,17 +16,17 @@ use crate::progress::Progress;
 /// One command at work.
 pub(crate) struct Session {
     /// Where everything lies.
-    pub data: DataFolder,
+    pub(crate) data: DataFolder,
     /// Bars and messages.
-    pub progress: Progress,
+    pub(crate) progress: Progress,
     /// Whether the user asked for a stop.
-    pub interrupt: Interrupt,
+    pub(crate) interrupt: Interrupt,
     /// Content hashes, so that unchanged files are not read again.
-    pub hashes: StatCache,
+    pub(crate) hashes: StatCache,
     /// Run the command's own stage even where it is fresh.
-    pub force: bool,
+    pub(crate) force: bool,
     /// Bytes that spectrograms may take while training.
-    pub memory_bytes: u64,
+    pub(crate) memory_bytes: u64,
     unusable: Mutex<Vec<UnusableSong>>,
     lock: Option<Lock>,
 }
@@ -35,21 +35,21 @@ pub(crate) struct Session {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub(crate) struct UnusableSong {
     /// Path of the song, or its id where it lies in a corpus.
-    pub song: String,
+    pub(crate) song: String,
     /// What happened.
-    pub reason: String,
+    pub(crate) reason: String,
     /// What could be done about it.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 impl Session {
     /// A session that only looks: it takes no lock and writes nothing.
-    pub fn reading(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
+    pub(crate) fn reading(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
         if !(flags.memory.is_finite() && flags.memory > 0.0) {
             anyhow::bail!("`--memory {}` is no amount of memory", flags.memory);
         }
         let data = DataFolder::new(&flags.data);
-        let hashes = StatCache::load(&data.stat_cache());
+        let hashes = StatCache::open(data.stat_cache())?;
         Ok(Self {
             data,
             progress: progress.clone(),
@@ -63,29 +63,28 @@ impl Session {
     }
 
     /// A session that writes: the only one on its data folder, listening for Ctrl-C.
-    pub fn writing(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
+    pub(crate) fn writing(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
         let mut session = Self::reading(flags, progress)?;
-        session.lock = Some(Lock::acquire(session.data.root())?);
+        session.lock = Some(Lock::try_acquire(session.data.root())?);
         session.interrupt = Interrupt::install()?;
         Ok(session)
     }
 
     /// True where this session may write.
-    pub fn may_write(&self) -> bool {
+    pub(crate) fn may_write(&self) -> bool {
         self.lock.is_some()
     }
 
     /// Remembers a song that cannot be used.
-    pub fn add_unusable(&self, song: UnusableSong) {
-        let mut unusable =
-            self.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    pub(crate) fn add_unusable(&self, song: UnusableSong) {
+        let mut unusable = self.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !unusable.contains(&song) {
             unusable.push(song);
         }
     }
 
     /// The songs that could not be used so far, in order of their names.
-    pub fn unusable(&self) -> Vec<UnusableSong> {
+    pub(crate) fn unusable(&self) -> Vec<UnusableSong> {
         let mut songs =
             self.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         songs.sort();
@@ -93,7 +92,7 @@ impl Session {
     }
 
     /// Saves the content hashes and says how the command ended, naming every unusable song.
-    pub fn finish(self, outcome: Outcome) -> Result<Outcome> {
+    pub(crate) fn finish(self, outcome: Outcome) -> Result<Outcome> {
         if self.may_write() {
             self.hashes.save().context("cannot save the table of content hashes")?;
         }
@@ -112,14 +111,14 @@ impl Session {
     }
 
     /// Writes a small file whole or not at all.
-    pub fn write(&self, path: &std::path::Path, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, path: &std::path::Path, bytes: &[u8]) -> Result<()> {
         write_atomic_bytes(path, bytes)?;
         Ok(())
     }
 
     /// Content hash of a file this pipeline made.
-    pub fn hash(&self, path: PathBuf) -> Result<String> {
-        Ok(self.hashes.hash_file(&path)?)
+    pub(crate) fn hash(&self, path: PathBuf) -> Result<String> {
+        Ok(self.hashes.hash_file(path)?)
     }
 }
 

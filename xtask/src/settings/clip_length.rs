@@ -12,13 +12,13 @@ const PAPER_FRAMES: [(f64, usize); 7] =
 /// A clip length in seconds, as in `3s`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ClipLength {
+pub(crate) struct ClipLength {
     seconds: f64,
 }
 
 impl ClipLength {
     /// The length in seconds, as it was asked for.
-    pub fn seconds(self) -> f64 {
+    pub(crate) fn seconds(self) -> f64 {
         self.seconds
     }
 
@@ -26,7 +26,7 @@ impl ClipLength {
     ///
     /// The paper's lengths at the paper's frame rate (31.25 a second) are the paper's table; every
     /// other length rounds up to whole frames.
-    pub fn frames(self, sample_rate: u32, hop_length: usize) -> usize {
+    pub(crate) fn frames(self, sample_rate: u32, hop_length: usize) -> usize {
         let papers_frame_rate = sample_rate == 16_000 && hop_length == 512;
         let in_table = PAPER_FRAMES.iter().find(|(seconds, _)| *seconds == self.seconds);
         match in_table {

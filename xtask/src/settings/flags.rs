@@ -12,79 +12,79 @@ use super::{ClipLength, Config, Layout, ModelName};
 /// Which songs, and how they become spectrograms.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Corpus")]
-pub struct CorpusFlags {
+pub(crate) struct CorpusFlags {
     /// A corpus by name (`demo`, `freemusic-small`, `freemusic-albums`, `freemusic-all`), a folder
     /// of music, or a manifest (.tsv with columns path, artist, album, title) [default: demo]
     #[arg(long, value_name = "NAME|DIR|TSV")]
-    pub corpus: Option<String>,
+    pub(crate) corpus: Option<String>,
     /// Name artist and album by folders (<artist>/<album>/<song>) or by the tags in the files
     /// [default: folders]
     #[arg(long)]
-    pub layout: Option<Layout>,
+    pub(crate) layout: Option<Layout>,
     /// At most this many songs of each artist, taken evenly from its albums
     #[arg(long, value_name = "N")]
-    pub max_songs: Option<usize>,
+    pub(crate) max_songs: Option<usize>,
     /// At most this many seconds of each song, from its middle
     #[arg(long, value_name = "SECONDS")]
-    pub max_seconds: Option<f64>,
+    pub(crate) max_seconds: Option<f64>,
     /// Store spectrograms as 32-bit or 16-bit floats [default: f32]
     #[arg(long)]
-    pub precision: Option<PrecisionFlag>,
+    pub(crate) precision: Option<PrecisionFlag>,
     /// Settings from a TOML file, such as a run's `config.toml`; flags win over it
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// Which trials: each list multiplies the number of trials.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Trial")]
-pub struct TrialFlags {
+pub(crate) struct TrialFlags {
     /// Songs and front end.
     #[command(flatten)]
-    pub corpus: CorpusFlags,
+    pub(crate) corpus: CorpusFlags,
     /// Clip length in seconds; a comma separates several [default: 3s]
     #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
-    pub clip: Vec<ClipLength>,
+    pub(crate) clip: Vec<ClipLength>,
     /// Split by song or by album; a comma separates several [default: song]
     #[arg(long, value_delimiter = ',')]
-    pub split: Vec<SplitFlag>,
+    pub(crate) split: Vec<SplitFlag>,
     /// Seed of the split, weights, order and masks; a comma separates several [default: 0]
     #[arg(long, value_name = "N", value_delimiter = ',')]
-    pub seed: Vec<u64>,
+    pub(crate) seed: Vec<u64>,
     /// The network; a comma separates several [default: crnn2d]
     #[arg(long, value_delimiter = ',')]
-    pub model: Vec<ModelName>,
+    pub(crate) model: Vec<ModelName>,
     /// Draw the split with our own generator or exactly as the original code did
     /// [default: cantus]
     #[arg(long)]
-    pub split_rng: Option<SplitRngFlag>,
+    pub(crate) split_rng: Option<SplitRngFlag>,
     /// Use all whole clips of a song, or drop the last one as the original code did
     /// [default: all-whole]
     #[arg(long)]
-    pub clip_rule: Option<ClipRuleFlag>,
+    pub(crate) clip_rule: Option<ClipRuleFlag>,
     /// The GRU's equations: Keras 2's (hard sigmoid, reset before) or PyTorch's [default: keras]
     #[arg(long)]
-    pub gru_form: Option<GruFormFlag>,
+    pub(crate) gru_form: Option<GruFormFlag>,
     /// At most this many epochs [default: 200]
     #[arg(long, value_name = "N")]
-    pub epochs: Option<usize>,
+    pub(crate) epochs: Option<usize>,
     /// Stop after this many epochs without a better validation loss [default: 10]
     #[arg(long, value_name = "N")]
-    pub patience: Option<usize>,
+    pub(crate) patience: Option<usize>,
     /// Clips a training step [default: 16]
     #[arg(long, value_name = "N")]
-    pub batch_size: Option<usize>,
+    pub(crate) batch_size: Option<usize>,
     /// Adam's learning rate [default: 0.001]
     #[arg(long, value_name = "RATE")]
-    pub learning_rate: Option<f64>,
+    pub(crate) learning_rate: Option<f64>,
     /// Weigh each artist's clips by the inverse of their number
     #[arg(long)]
-    pub balance_classes: bool,
+    pub(crate) balance_classes: bool,
 }
 
 /// `--precision`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum PrecisionFlag {
+pub(crate) enum PrecisionFlag {
     /// 32-bit floats.
     F32,
     /// 16-bit floats: half the size, rounded to at most 0.03 dB.
@@ -93,7 +93,7 @@ pub enum PrecisionFlag {
 
 /// `--split`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SplitFlag {
+pub(crate) enum SplitFlag {
     /// Songs are dealt to the parts, stratified by artist.
     Song,
     /// Whole albums are dealt to the parts: no production is heard in training and test both.
@@ -102,7 +102,7 @@ pub enum SplitFlag {
 
 /// `--split-rng`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SplitRngFlag {
+pub(crate) enum SplitRngFlag {
     /// Our own generator.
     Cantus,
     /// NumPy's and Python's generators, index for index as the original code.
@@ -111,7 +111,7 @@ pub enum SplitRngFlag {
 
 /// `--clip-rule`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ClipRuleFlag {
+pub(crate) enum ClipRuleFlag {
     /// Every whole clip.
     AllWhole,
     /// All whole clips but the last, as in the original code.
@@ -120,7 +120,7 @@ pub enum ClipRuleFlag {
 
 /// `--gru-form`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum GruFormFlag {
+pub(crate) enum GruFormFlag {
     /// Keras 2: hard sigmoid gates, reset before the product.
     Keras,
     /// PyTorch: logistic gates, reset after the product.
@@ -129,7 +129,7 @@ pub enum GruFormFlag {
 
 impl CorpusFlags {
     /// The configuration file, or the defaults, with these flags over it.
-    pub fn config(&self) -> Result<Config> {
+    pub(crate) fn config(&self) -> Result<Config> {
         let mut config = match &self.config {
             Some(path) => Config::read(path)?,
             None => Config::default(),
@@ -159,7 +159,7 @@ impl CorpusFlags {
 
 impl TrialFlags {
     /// The trials asked for: every combination of the lists, in the order given.
-    pub fn trials(&self) -> Result<Vec<Config>> {
+    pub(crate) fn trials(&self) -> Result<Vec<Config>> {
         let mut base = self.corpus.config()?;
         self.lay_over(&mut base);
         let clips = or_default(&self.clip, base.clip);

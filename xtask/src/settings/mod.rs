@@ -13,8 +13,8 @@ use cantus_mel::MelConfig;
 use cantus_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
-pub use clip_length::ClipLength;
-pub use flags::{CorpusFlags, TrialFlags};
+pub(crate) use clip_length::ClipLength;
+pub(crate) use flags::{CorpusFlags, TrialFlags};
 
 /// Everything that decides what one trial computes; its defaults are the paper's.
 ///
@@ -22,41 +22,41 @@ pub use flags::{CorpusFlags, TrialFlags};
 /// it is computed (threads, memory) stands elsewhere.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Config {
+pub(crate) struct Config {
     /// A corpus by name (`demo`, `freemusic-small`, ...), a folder of music or a manifest (`.tsv`).
-    pub corpus: String,
+    pub(crate) corpus: String,
     /// Clip length, as in `3s`.
-    pub clip: ClipLength,
+    pub(crate) clip: ClipLength,
     /// Split by song or by album.
-    pub split: SplitKind,
+    pub(crate) split: SplitKind,
     /// Seed of the split, the initial weights, the order of the clips and the dropout masks.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// How the corpus names its songs.
-    pub layout: Layout,
+    pub(crate) layout: Layout,
     /// At most so many songs of each artist.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_songs_per_artist: Option<usize>,
+    pub(crate) max_songs_per_artist: Option<usize>,
     /// At most so many seconds of each song, from its middle.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_seconds_per_song: Option<f64>,
+    pub(crate) max_seconds_per_song: Option<f64>,
     /// Which clips of a song are used.
-    pub clip_rule: ClipRule,
+    pub(crate) clip_rule: ClipRule,
     /// Which generator draws the split.
-    pub split_rng: SplitRng,
+    pub(crate) split_rng: SplitRng,
     /// How spectrograms are stored.
-    pub precision: Precision,
+    pub(crate) precision: Precision,
     /// The front end.
-    pub mel: MelConfig,
+    pub(crate) mel: MelConfig,
     /// The network.
-    pub model: ModelSettings,
+    pub(crate) model: ModelSettings,
     /// The training loop.
-    pub train: TrainConfig,
+    pub(crate) train: TrainConfig,
 }
 
 /// How a corpus names its songs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum Layout {
+pub(crate) enum Layout {
     /// By folders: `<artist>/<album>/<song>.<ext>`.
     #[default]
     Folders,
@@ -67,17 +67,17 @@ pub enum Layout {
 /// Which network is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ModelSettings {
+pub(crate) struct ModelSettings {
     /// The architecture.
-    pub name: ModelName,
+    pub(crate) name: ModelName,
     /// The GRU's equations.
-    pub gru_form: GruForm,
+    pub(crate) gru_form: GruForm,
 }
 
 /// The architectures that can be trained.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
-pub enum ModelName {
+pub(crate) enum ModelName {
     /// The paper's network.
     #[default]
     Crnn2d,
@@ -85,7 +85,7 @@ pub enum ModelName {
 
 impl ModelName {
     /// The name on the command line and in the run's folder.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Crnn2d => "crnn2d",
         }
@@ -120,7 +120,7 @@ impl Default for Config {
 
 impl Config {
     /// Reads a configuration file.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
         toml::from_str(&text)
@@ -128,12 +128,12 @@ impl Config {
     }
 
     /// The configuration as TOML, as it stands beside a run.
-    pub fn to_toml(&self) -> Result<String> {
+    pub(crate) fn to_toml(&self) -> Result<String> {
         toml::to_string_pretty(self).context("cannot write the configuration as TOML")
     }
 
     /// Refuses settings that no stage could use, before any work begins.
-    pub fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.max_songs_per_artist == Some(0) {
             bail!("`--max-songs 0` leaves no song of any artist");
         }
@@ -148,19 +148,18 @@ impl Config {
     }
 
     /// Clip length in spectrogram frames.
-    pub fn frames_per_clip(&self) -> usize {
+    pub(crate) fn frames_per_clip(&self) -> usize {
         self.clip.frames(self.mel.sample_rate, self.mel.hop_length)
     }
 
     /// The trial's folder under its corpus: `crnn2d-3s-song-0`, and a hash of every setting that
     /// the name does not say and that differs from its default.
-    pub fn run_name(&self) -> Result<String> {
+    pub(crate) fn run_name(&self) -> Result<String> {
         let split = match self.split {
             SplitKind::Album => "album",
             _ => "song",
         };
-        let name =
-            format!("{}-{}-{split}-{}", self.model.name.as_str(), self.clip, self.seed);
+        let name = format!("{}-{}-{split}-{}", self.model.name.as_str(), self.clip, self.seed);
         let unnamed = |config: &Self| -> Result<String> {
             let mut rest = config.clone();
             let default = Self::default();

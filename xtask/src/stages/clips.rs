@@ -22,19 +22,21 @@ pub(crate) fn labels(usable: &[UsableSong]) -> Vec<String> {
 /// The songs of some parts of a split, with what their spectrograms were made of.
 pub(crate) struct PartSongs<'a> {
     /// The songs, by id.
-    pub songs: Vec<&'a UsableSong>,
+    pub(crate) songs: Vec<&'a UsableSong>,
 }
 
 impl<'a> PartSongs<'a> {
     /// The songs of `part`.
-    pub fn of(part: Part, split: &Split, usable: &'a [UsableSong]) -> Self {
-        let songs =
-            usable.iter().filter(|usable| split.parts.get(&usable.song.id) == Some(&part)).collect();
+    pub(crate) fn of(part: Part, split: &Split, usable: &'a [UsableSong]) -> Self {
+        let songs = usable
+            .iter()
+            .filter(|usable| split.parts.get(&usable.song.id) == Some(&part))
+            .collect();
         Self { songs }
     }
 
     /// The Parquet files that hold them, each once.
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = self.songs.iter().map(|usable| usable.file.clone()).collect();
         files.sort();
         files.dedup();
@@ -42,7 +44,7 @@ impl<'a> PartSongs<'a> {
     }
 
     /// The songs' ids, in the order of [`PartSongs::songs`].
-    pub fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.songs.iter().map(|usable| usable.song.id.clone()).collect()
     }
 
@@ -50,7 +52,7 @@ impl<'a> PartSongs<'a> {
     ///
     /// # Errors
     /// Where an artist has no class.
-    pub fn classes(&self, labels: &[String]) -> Result<Vec<usize>> {
+    pub(crate) fn classes(&self, labels: &[String]) -> Result<Vec<usize>> {
         self.songs
             .iter()
             .map(|usable| match labels.binary_search(&usable.song.artist) {
@@ -61,7 +63,7 @@ impl<'a> PartSongs<'a> {
     }
 
     /// Clips in each song.
-    pub fn clips(&self, config: &Config) -> Vec<usize> {
+    pub(crate) fn clips(&self, config: &Config) -> Vec<usize> {
         let frames = config.frames_per_clip();
         self.songs
             .iter()
@@ -70,7 +72,7 @@ impl<'a> PartSongs<'a> {
     }
 
     /// Tells the session of the songs that are too short for one clip.
-    pub fn report_short(&self, session: &Session, config: &Config) {
+    pub(crate) fn report_short(&self, session: &Session, config: &Config) {
         for (usable, clips) in self.songs.iter().zip(self.clips(config)) {
             if clips == 0 {
                 let rate = f64::from(config.mel.sample_rate) / config.mel.hop_length as f64;

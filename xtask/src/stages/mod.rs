@@ -7,5 +7,6 @@ pub(crate) mod preprocess;
 pub(crate) mod report;
 pub(crate) mod scan;
 pub(crate) mod split;
+mod timing;
 pub(crate) mod train;
 pub(crate) mod trial;

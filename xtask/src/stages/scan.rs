@@ -20,16 +20,16 @@ const FORMAT_VERSION: u32 = 1;
 /// The songs of a corpus with the hashes of their files.
 pub(crate) struct Scanned {
     /// The songs that can be read, sorted by id.
-    pub corpus: Corpus,
+    pub(crate) corpus: Corpus,
     /// BLAKE3 of each song's file, by id.
-    pub hashes: BTreeMap<String, String>,
+    pub(crate) hashes: BTreeMap<String, String>,
     /// What is worth saying, but stops nothing.
-    pub notices: Vec<String>,
+    pub(crate) notices: Vec<String>,
 }
 
 impl Scanned {
     /// The hash of a song's file; every song of the corpus has one.
-    pub fn hash(&self, song: &Song) -> &str {
+    pub(crate) fn hash(&self, song: &Song) -> &str {
         self.hashes.get(&song.id).map_or("", String::as_str)
     }
 }
@@ -53,8 +53,8 @@ pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) ->
     for problem in problems {
         session.add_unusable(UnusableSong {
             song: problem.path.display().to_string(),
-            reason: problem.reason.to_string(),
-            hint: None,
+            reason: problem.kind.to_string(),
+            hint: Some(problem.hint().to_owned()),
         });
     }
     let Corpus { root, songs, .. } = corpus;
@@ -63,7 +63,7 @@ pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) ->
         bail!("no song of `{}` can be read", root.display());
     }
     let notices = notices.iter().map(ToString::to_string).collect();
-    Ok(Scanned { corpus: Corpus::new(root, songs), hashes, notices })
+    Ok(Scanned { corpus: Corpus::new(root, songs)?, hashes, notices })
 }
 
 fn find_songs(
@@ -81,6 +81,7 @@ fn find_songs(
             let records = read_tags(session, source, &list.files)?;
             let mut scan = cantus_corpus::from_tags(&source.root, records, options)?;
             scan.problems.extend(list.problems);
+            scan.notices.extend(list.notices);
             scan
         }
         (Selection::Manifest(path), _) => {
@@ -103,13 +104,12 @@ fn hash_songs(
     let hashed: Vec<(Song, Result<String, UnusableSong>)> = songs
         .into_par_iter()
         .map(|song| {
-            let hash = session.hashes.hash_file(root.join(&song.path)).map_err(|error| {
-                UnusableSong {
+            let hash =
+                session.hashes.hash_file(root.join(&song.path)).map_err(|error| UnusableSong {
                     song: song.id.clone(),
                     reason: error.to_string(),
                     hint: error.hint().map(Into::into),
-                }
-            });
+                });
             (song, hash)
         })
         .collect();
@@ -131,6 +131,7 @@ fn hash_songs(
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct KnownTags {
     artist: Option<String>,
+    album_artist: Option<String>,
     album: Option<String>,
     title: Option<String>,
 }
@@ -160,6 +161,7 @@ fn read_tags(
                     Some(TagRecord {
                         path: path.clone(),
                         artist: tags.artist,
+                        album_artist: tags.album_artist,
                         album: tags.album,
                         title: tags.title,
                     })
@@ -202,8 +204,8 @@ fn tags_of(
     let probe = cantus_audio::probe_path(&full, &cantus_audio::Limits::default())
         .map_err(|error| unusable(error.to_string(), error.hint().map(Into::into)))?;
     let tags = KnownTags {
-        // Albums of several performers are one artist's work where the file says whose.
-        artist: probe.tags.album_artist.or(probe.tags.artist),
+        artist: probe.tags.artist,
+        album_artist: probe.tags.album_artist,
         album: probe.tags.album,
         title: probe.tags.title,
     };
@@ -241,9 +243,10 @@ pub(crate) fn freshness(
 }
 
 fn wanted(config: &Config, scanned: &Scanned) -> Result<Fingerprint> {
-    let names = scanned.corpus.songs.iter().map(|song| {
-        (song.id.clone(), format!("{}\t{}\t{}", song.artist, song.album, song.title))
-    });
+    let names =
+        scanned.corpus.songs.iter().map(|song| {
+            (song.id.clone(), format!("{}\t{}\t{}", song.artist, song.album, song.title))
+        });
     Ok(Fingerprint::builder("scan", FORMAT_VERSION)
         .setting("layout", serde_json::to_string(&config.layout)?)
         .input_items("songs", &item_table(scanned))

@@ -1,15 +1,15 @@
 //! The stage `split`: which songs train, which validate, which test.
 
-use std::fs::File;
-use std::io::BufReader;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cantus_corpus::{Corpus, Split, SplitKind, SplitRng};
 use cantus_pipeline::{Fingerprint, Stage};
 
 use crate::session::Session;
 use crate::settings::Config;
+use crate::stages::trial::Songs;
 
 const FORMAT_VERSION: u32 = 1;
 
@@ -50,13 +50,11 @@ pub(crate) fn kind_name(kind: SplitKind) -> &'static str {
 }
 
 /// Deals the songs to the parts and saves them beside the run.
-pub(crate) fn run(session: &Session, config: &Config, usable: &Corpus, run: &Path) -> Result<()> {
-    let split = match config.split {
-        SplitKind::Album => cantus_corpus::split_by_album(usable, config.seed, config.split_rng)?,
-        _ => cantus_corpus::split_by_song(usable, config.seed, config.split_rng)?,
-    };
+pub(crate) fn run(session: &Session, config: &Config, songs: &Songs<'_>, run: &Path) -> Result<()> {
+    let usable = &songs.corpus;
+    let split = cantus_corpus::split(usable, config.split, config.seed, config.split_rng)?;
     split.check_no_leak(usable)?;
-    for warning in &split.warnings {
+    for warning in warnings(&split, songs) {
         session.progress.say(format!("warning: {warning}"));
     }
     let mut table = Vec::new();
@@ -64,12 +62,34 @@ pub(crate) fn run(session: &Session, config: &Config, usable: &Corpus, run: &Pat
     session.write(&path(run), &table)
 }
 
+/// What somebody should know before they trust scores on this split.
+pub(crate) fn warnings(split: &Split, songs: &Songs<'_>) -> Vec<String> {
+    let mut warnings: Vec<String> =
+        split.review(&songs.corpus).iter().map(ToString::to_string).collect();
+    let hashes: BTreeMap<String, String> = songs
+        .usable
+        .iter()
+        .map(|usable| (usable.song.id.clone(), usable.source_hash.clone()))
+        .collect();
+    if let Err(leak) = split.check_no_shared_content(&hashes) {
+        warnings.push(leak.to_string());
+    }
+    warnings
+}
+
 /// Reads the split of a run and checks that it leaks nothing.
 pub(crate) fn read(usable: &Corpus, run: &Path) -> Result<Split> {
     let path = path(run);
-    let file = File::open(&path).with_context(|| format!("cannot open `{}`", path.display()))?;
-    let split = Split::read_tsv(BufReader::new(file))
-        .with_context(|| format!("`{}` is no split that can be used", path.display()))?;
+    let split = Split::read_tsv_file(&path)?;
     split.check_no_leak(usable)?;
     Ok(split)
+}
+
+/// The split of a run, where one was made and still fits the songs.
+pub(crate) fn read_if_there(usable: &Corpus, run: &Path) -> Result<Option<Split>> {
+    if !path(run).exists() {
+        return Ok(None);
+    }
+    // One that does not fit is made again by its own stage, whose fingerprint differs then.
+    Ok(read(usable, run).ok())
 }

@@ -13,6 +13,7 @@ use crate::session::Session;
 use crate::settings::Config;
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
+use crate::stages::timing::{self, Timing};
 use crate::stages::{evaluate, report, split, train};
 
 /// The stages in the order they run.
@@ -33,11 +34,11 @@ pub(crate) enum StageName {
 /// One trial of one configuration.
 pub(crate) struct Trial {
     /// What is computed.
-    pub config: Config,
+    pub(crate) config: Config,
     /// The corpus.
-    pub source: CorpusSource,
+    pub(crate) source: CorpusSource,
     /// The folder of the run.
-    pub run: PathBuf,
+    pub(crate) run: PathBuf,
 }
 
 /// Seconds that each stage took in this command; a fresh stage is not listed.
@@ -47,31 +48,49 @@ pub(crate) struct StageSeconds(pub Vec<(&'static str, f64)>);
 /// How bringing a trial up to date ended.
 pub(crate) struct TrialOutcome {
     /// Done or interrupted.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
     /// Which stages ran, and for how long.
-    pub seconds: StageSeconds,
+    pub(crate) seconds: StageSeconds,
+}
+
+/// What `preprocess` left of a corpus.
+pub(crate) struct Stored {
+    /// The folder of spectrograms.
+    pub(crate) folder: PathBuf,
+    /// Artists that have songs in it.
+    pub(crate) artists: usize,
+    /// Their albums.
+    pub(crate) albums: usize,
+    /// Songs with a spectrogram.
+    pub(crate) songs: usize,
+    /// Seconds of audio in them.
+    pub(crate) seconds: f64,
 }
 
 /// What the stages after `preprocess` work on.
 pub(crate) struct Songs<'a> {
     /// The spectrograms.
-    pub store: &'a Store,
+    pub(crate) store: &'a Store,
     /// The songs that have one.
-    pub usable: Vec<UsableSong>,
+    pub(crate) usable: Vec<UsableSong>,
     /// The same as a corpus.
-    pub corpus: Corpus,
+    pub(crate) corpus: Corpus,
 }
 
 impl Trial {
     /// The trial of a configuration.
-    pub fn new(session: &Session, config: Config) -> Result<Self> {
+    pub(crate) fn new(session: &Session, config: Config) -> Result<Self> {
         let source = CorpusSource::resolve(&config.corpus, &session.data)?;
         let run = session.data.run(&source.name, &config.run_name()?);
         Ok(Self { config, source, run })
     }
 
     /// Runs every stale stage up to and including `last`. `--force` runs `last` in any case.
-    pub fn bring_up_to_date(&self, session: &Session, last: StageName) -> Result<TrialOutcome> {
+    pub(crate) fn bring_up_to_date(
+        &self,
+        session: &Session,
+        last: StageName,
+    ) -> Result<TrialOutcome> {
         let mut seconds = StageSeconds::default();
         let force = |stage: StageName| session.force && stage == last;
         let started = Instant::now();
@@ -107,8 +126,11 @@ impl Trial {
             let fingerprint = fingerprint_path(&self.run, &stage.name);
             // From here until the stage is done its old outputs vouch for nothing.
             Fingerprint::invalidate(&fingerprint)?;
-            let outcome = self.run_stage(session, name, &songs, &wanted, &seconds)?;
-            seconds.0.push((name.as_str(), started.elapsed().as_secs_f64()));
+            let outcome = self.run_stage(session, name, &songs, &wanted)?;
+            let elapsed = started.elapsed().as_secs_f64();
+            seconds.0.push((name.as_str(), elapsed));
+            let stage = stage.name.clone();
+            timing::append(&self.run, &Timing { stage, epoch: None, seconds: elapsed })?;
             if outcome == Outcome::Interrupted {
                 return Ok(TrialOutcome { outcome, seconds });
             }
@@ -123,20 +145,17 @@ impl Trial {
         name: StageName,
         songs: &Songs<'_>,
         wanted: &Fingerprint,
-        seconds: &StageSeconds,
     ) -> Result<Outcome> {
         let (config, run) = (&self.config, self.run.as_path());
         match name {
             StageName::Preprocess => Ok(Outcome::Done),
             StageName::Split => {
                 session.write(&run.join("config.toml"), config.to_toml()?.as_bytes())?;
-                split::run(session, config, &songs.corpus, run).map(|()| Outcome::Done)
+                split::run(session, config, songs, run).map(|()| Outcome::Done)
             }
             StageName::Train => train::run(session, config, songs, run, wanted),
             StageName::Evaluate => evaluate::run(session, config, songs, run),
-            StageName::Report => {
-                report::run(session, self, songs, seconds).map(|()| Outcome::Done)
-            }
+            StageName::Report => report::run(session, self, songs).map(|()| Outcome::Done),
         }
     }
 
@@ -153,7 +172,7 @@ impl Trial {
             StageName::Preprocess | StageName::Split => {
                 (split::stage(run), split::wanted(config, &songs.corpus))
             }
-            StageName::Train => (train::stage(run), train::wanted(session, config, songs, run)?),
+            StageName::Train => (train::stage(run), train::wanted(config, songs, run)?),
             StageName::Evaluate => {
                 (evaluate::stage(run), evaluate::wanted(session, config, songs, run)?)
             }
@@ -164,8 +183,23 @@ impl Trial {
         Ok((stage, wanted, freshness))
     }
 
+    /// What is stored of the corpus now.
+    pub(crate) fn stored(&self, session: &Session) -> Result<Stored> {
+        let scanned = scan::scan(session, &self.config, &self.source)?;
+        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let artists = store.usable_corpus(&scanned)?.summary();
+        let usable = store.usable(&scanned);
+        Ok(Stored {
+            folder: store.folder().to_owned(),
+            artists: artists.artists,
+            albums: artists.albums,
+            songs: usable.len(),
+            seconds: usable.iter().map(|usable| usable.seconds).sum(),
+        })
+    }
+
     /// What is stale now, and why, without running anything.
-    pub fn plan(&self, session: &Session, last: StageName) -> Result<Plan> {
+    pub(crate) fn plan(&self, session: &Session, last: StageName) -> Result<Plan> {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
         let force = |stage: StageName| session.force && stage == last;
@@ -185,7 +219,7 @@ impl Trial {
 
     /// Of all other runs of this corpus, the one whose stage was made of most nearly the same:
     /// what a new run differs in.
-    pub fn nearest_run(
+    pub(crate) fn nearest_run(
         &self,
         session: &Session,
         name: StageName,
@@ -219,17 +253,13 @@ impl Trial {
 
 impl<'a> Songs<'a> {
     fn new(store: &'a Store, scanned: &Scanned) -> Result<Self> {
-        Ok(Self {
-            store,
-            usable: store.usable(scanned),
-            corpus: store.usable_corpus(scanned)?,
-        })
+        Ok(Self { store, usable: store.usable(scanned), corpus: store.usable_corpus(scanned)? })
     }
 }
 
 impl StageName {
     /// The stage's name in messages.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Preprocess => "preprocess",
             Self::Split => "split",

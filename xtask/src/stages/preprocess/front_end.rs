@@ -18,13 +18,8 @@ pub(crate) struct FrontEnd {
 
 impl FrontEnd {
     /// The front end of a configuration.
-    pub fn new(config: &Config, format_version: u32) -> Self {
-        let mut key_values: BTreeMap<String, String> = config
-            .mel
-            .to_key_values()
-            .into_iter()
-            .map(|(key, value)| (format!("mel.{key}"), value))
-            .collect();
+    pub(crate) fn new(config: &Config, format_version: u32) -> Self {
+        let mut key_values = config.mel.to_key_values();
         let excerpt = match config.max_seconds_per_song {
             Some(seconds) => format!("middle {seconds} s"),
             None => "whole".to_owned(),
@@ -40,13 +35,13 @@ impl FrontEnd {
     }
 
     /// The settings as text, as they stand in the footer of each file and in a model's header.
-    pub fn key_values(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn key_values(&self) -> &BTreeMap<String, String> {
         &self.key_values
     }
 
     /// A folder of its own for each front end, so that going to and fro between two decodes
     /// nothing twice.
-    pub fn folder_name(&self) -> String {
+    pub(crate) fn folder_name(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for (key, value) in &self.key_values {
             for text in [key, value] {
@@ -62,17 +57,17 @@ impl FrontEnd {
     }
 
     /// The spectrogram's settings.
-    pub fn mel(&self) -> &MelConfig {
+    pub(crate) fn mel(&self) -> &MelConfig {
         &self.mel
     }
 
     /// How spectrograms are stored.
-    pub fn precision(&self) -> Precision {
+    pub(crate) fn precision(&self) -> Precision {
         self.precision
     }
 
     /// What is decoded of a song.
-    pub fn decode_options(&self) -> DecodeOptions {
+    pub(crate) fn decode_options(&self) -> DecodeOptions {
         let excerpt = match self.max_seconds {
             Some(seconds) => Excerpt::Middle { seconds },
             None => Excerpt::Whole,

@@ -16,14 +16,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredSong {
     /// BLAKE3 of the file it was made from, in hexadecimal.
-    pub source_hash: String,
+    pub(crate) source_hash: String,
     /// Frames of the spectrogram.
-    pub n_frames: u32,
+    pub(crate) n_frames: u32,
     /// Seconds of the recording that were used.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
     /// Packets of the recording that could not be decoded, where there were any.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub damaged_packets: u64,
+    pub(crate) damaged_packets: u64,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
@@ -35,11 +35,11 @@ fn is_zero(number: &u64) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailedSong {
     /// BLAKE3 of the file, in hexadecimal: tried again only when it changes.
-    pub source_hash: String,
+    pub(crate) source_hash: String,
     /// What happened.
-    pub reason: String,
+    pub(crate) reason: String,
     /// What could be done about it.
-    pub hint: Option<String>,
+    pub(crate) hint: Option<String>,
 }
 
 /// A file's size and time of change, by which a rewritten one is recognised.
@@ -73,7 +73,7 @@ pub(crate) struct Index {
 
 impl Index {
     /// Reads the index of `folder`; a missing or damaged one is empty, and is filled from the files.
-    pub fn load(folder: &Path) -> Self {
+    pub(crate) fn load(folder: &Path) -> Self {
         let path = Self::path(folder);
         let Ok(bytes) = std::fs::read(&path) else { return Self::default() };
         serde_json::from_slice(&bytes).unwrap_or_else(|error| {
@@ -83,7 +83,7 @@ impl Index {
     }
 
     /// Writes the index of `folder`, whole or not at all.
-    pub fn save(&self, folder: &Path) -> Result<()> {
+    pub(crate) fn save(&self, folder: &Path) -> Result<()> {
         let bytes = serde_json::to_vec(self).context("cannot write the index as JSON")?;
         Ok(write_atomic_bytes(&Self::path(folder), &bytes)?)
     }
@@ -93,23 +93,23 @@ impl Index {
     }
 
     /// The spectrogram of a song in the file of its album.
-    pub fn stored(&self, file: &Path, id: &str) -> Option<&StoredSong> {
+    pub(crate) fn stored(&self, file: &Path, id: &str) -> Option<&StoredSong> {
         self.files.get(file)?.songs.get(id)
     }
 
     /// Why a song has no spectrogram.
-    pub fn failure(&self, id: &str) -> Option<&FailedSong> {
+    pub(crate) fn failure(&self, id: &str) -> Option<&FailedSong> {
         self.failures.get(id)
     }
 
     /// The songs that the file of an album holds, by id.
-    pub fn songs_in(&self, file: &Path) -> impl Iterator<Item = (&String, &StoredSong)> {
+    pub(crate) fn songs_in(&self, file: &Path) -> impl Iterator<Item = (&String, &StoredSong)> {
         self.files.get(file).into_iter().flat_map(|indexed| &indexed.songs)
     }
 
     /// Takes note of what `file` holds, where it changed since the last look. A file that is gone,
     /// damaged, or made with another configuration holds nothing.
-    pub fn look_at(
+    pub(crate) fn look_at(
         &mut self,
         folder: &Path,
         file: &Path,
@@ -145,7 +145,12 @@ impl Index {
     }
 
     /// Takes note of a file just written with `songs`.
-    pub fn wrote(&mut self, folder: &Path, file: &Path, songs: BTreeMap<String, StoredSong>) {
+    pub(crate) fn wrote(
+        &mut self,
+        folder: &Path,
+        file: &Path,
+        songs: BTreeMap<String, StoredSong>,
+    ) {
         for id in songs.keys() {
             self.failures.remove(id);
         }
@@ -156,7 +161,7 @@ impl Index {
     }
 
     /// Takes note that a song could not be used.
-    pub fn failed(&mut self, id: &str, failure: FailedSong) {
+    pub(crate) fn failed(&mut self, id: &str, failure: FailedSong) {
         self.failures.insert(id.to_owned(), failure);
     }
 }

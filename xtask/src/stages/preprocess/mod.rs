@@ -8,7 +8,7 @@ mod rows;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use cantus_corpus::{Corpus, Song};
@@ -48,19 +48,21 @@ struct StaleSong {
 #[derive(Debug, Clone)]
 pub(crate) struct UsableSong {
     /// The song.
-    pub song: Song,
+    pub(crate) song: Song,
     /// BLAKE3 of the file it was made from.
-    pub source_hash: String,
+    pub(crate) source_hash: String,
     /// Frames of its spectrogram.
-    pub n_frames: usize,
+    pub(crate) n_frames: usize,
+    /// Seconds of audio in it.
+    pub(crate) seconds: f64,
     /// The Parquet file that holds it.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 impl Store {
     /// Opens the folder of spectrograms that these settings make, and looks at what it holds of
     /// the scanned songs.
-    pub fn open(
+    pub(crate) fn open(
         session: &Session,
         config: &Config,
         source: &CorpusSource,
@@ -76,13 +78,18 @@ impl Store {
         Self { folder, front_end, index }
     }
 
+    /// The folder of spectrograms.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The settings of the spectrograms, as they travel through cache and model.
-    pub fn front_end(&self) -> &BTreeMap<String, String> {
+    pub(crate) fn front_end(&self) -> &BTreeMap<String, String> {
         self.front_end.key_values()
     }
 
     /// Which songs must be decoded, and why.
-    pub fn freshness(&self, scanned: &Scanned, force: bool) -> (Stage, Freshness) {
+    pub(crate) fn freshness(&self, scanned: &Scanned, force: bool) -> (Stage, Freshness) {
         let reasons = self.stale(scanned, force).into_iter().map(|stale| stale.reason).collect();
         (Stage::new("preprocess").after("scan"), Freshness::from_reasons(reasons))
     }
@@ -116,7 +123,7 @@ impl Store {
     }
 
     /// The scanned songs that have an up-to-date spectrogram, by id.
-    pub fn usable(&self, scanned: &Scanned) -> Vec<UsableSong> {
+    pub(crate) fn usable(&self, scanned: &Scanned) -> Vec<UsableSong> {
         let usable = scanned.corpus.songs.iter().filter_map(|song| {
             let file = file_of(song);
             let stored = self.index.stored(&file, &song.id)?;
@@ -124,6 +131,7 @@ impl Store {
                 song: song.clone(),
                 source_hash: stored.source_hash.clone(),
                 n_frames: stored.n_frames as usize,
+                seconds: stored.seconds,
                 file: self.folder.join(file),
             })
         });
@@ -131,13 +139,13 @@ impl Store {
     }
 
     /// The usable songs as a corpus.
-    pub fn usable_corpus(&self, scanned: &Scanned) -> Result<Corpus> {
+    pub(crate) fn usable_corpus(&self, scanned: &Scanned) -> Result<Corpus> {
         let songs = self.usable(scanned).into_iter().map(|usable| usable.song).collect();
         Ok(Corpus::new(scanned.corpus.root.clone(), songs)?)
     }
 
     /// Remembers in the session which songs failed, and says which lost packets.
-    pub fn report_failures(&self, session: &Session, scanned: &Scanned) {
+    pub(crate) fn report_failures(&self, session: &Session, scanned: &Scanned) {
         for song in &scanned.corpus.songs {
             let hash = scanned.hash(song);
             if let Some(failure) = self.index.failure(&song.id)
@@ -163,7 +171,12 @@ impl Store {
 
     /// Decodes what is stale and writes the albums that hold it. What is done when the user
     /// interrupts is kept.
-    pub fn run(&mut self, session: &Session, scanned: &Scanned, force: bool) -> Result<Outcome> {
+    pub(crate) fn run(
+        &mut self,
+        session: &Session,
+        scanned: &Scanned,
+        force: bool,
+    ) -> Result<Outcome> {
         let rows = self.rows(scanned, force);
         let to_decode = rows.iter().filter(|row| row.is_decoded()).count();
         if to_decode == 0 {

@@ -169,10 +169,16 @@ mod tests {
     fn results_come_in_order_whatever_the_number_of_threads() {
         for threads in [1, 2, 7] {
             let mut received = Vec::new();
-            for_each_in_order(50, threads, || false, uneven, |index, square| {
-                received.push((index, square));
-                Ok::<(), ()>(())
-            })
+            for_each_in_order(
+                50,
+                threads,
+                || false,
+                uneven,
+                |index, square| {
+                    received.push((index, square));
+                    Ok::<(), ()>(())
+                },
+            )
             .unwrap();
             let expected: Vec<_> = (0..50).map(|index| (index, index * index)).collect();
             assert_eq!(received, expected);
@@ -191,12 +197,18 @@ mod tests {
             0
         };
         let mut while_slow = 0;
-        for_each_in_order(1000, 2, || false, work, |index, seen| {
-            if index == 0 {
-                while_slow = seen;
-            }
-            Ok::<(), ()>(())
-        })
+        for_each_in_order(
+            1000,
+            2,
+            || false,
+            work,
+            |index, seen| {
+                if index == 0 {
+                    while_slow = seen;
+                }
+                Ok::<(), ()>(())
+            },
+        )
         .unwrap();
         assert!(while_slow <= 4, "{while_slow} were started behind the first");
         assert_eq!(started.load(Ordering::SeqCst), 1000);
@@ -204,9 +216,15 @@ mod tests {
 
     #[test]
     fn an_error_of_the_receiver_ends_it() {
-        let result = for_each_in_order(1000, 3, || false, uneven, |index, _| {
-            if index == 5 { Err(index) } else { Ok(()) }
-        });
+        let result = for_each_in_order(
+            1000,
+            3,
+            || false,
+            uneven,
+            |index, _| {
+                if index == 5 { Err(index) } else { Ok(()) }
+            },
+        );
         assert_eq!(result, Err(5));
     }
 

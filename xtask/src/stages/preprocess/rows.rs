@@ -17,16 +17,16 @@ use super::index::{FailedSong, StoredSong};
 /// A row to be written.
 pub(crate) struct Row {
     /// The file of the album, relative to the folder of spectrograms.
-    pub file: PathBuf,
+    pub(crate) file: PathBuf,
     /// The song's id.
-    pub id: String,
+    pub(crate) id: String,
     /// Where its spectrogram comes from.
-    pub source: RowSource,
+    pub(crate) source: RowSource,
 }
 
 impl Row {
     /// True where a song is decoded for it.
-    pub fn is_decoded(&self) -> bool {
+    pub(crate) fn is_decoded(&self) -> bool {
         matches!(self.source, RowSource::Decode { .. })
     }
 }
@@ -62,19 +62,19 @@ pub(crate) enum MadeRow {
 /// Makes rows, on any thread.
 pub(crate) struct RowMaker<'a> {
     /// The folder of spectrograms.
-    pub folder: &'a Path,
+    pub(crate) folder: &'a Path,
     /// What to make of a song.
-    pub front_end: &'a FrontEnd,
+    pub(crate) front_end: &'a FrontEnd,
     /// The planned transform.
-    pub plan: LogMelPlan,
+    pub(crate) plan: LogMelPlan,
     /// The songs.
-    pub scanned: &'a Scanned,
+    pub(crate) scanned: &'a Scanned,
 }
 
 impl RowMaker<'_> {
     /// Decodes or reads the row's spectrogram. Only an error of the cache is an error: a song that
     /// cannot be decoded is a [`MadeRow::Failed`].
-    pub fn make(&self, row: &Row) -> Result<MadeRow> {
+    pub(crate) fn make(&self, row: &Row) -> Result<MadeRow> {
         match &row.source {
             RowSource::Keep(stored) => self.keep(row, stored),
             RowSource::Decode { position } => {

@@ -38,7 +38,7 @@ struct OpenAlbum {
 
 impl<'a> AlbumWriting<'a> {
     /// Nothing written yet.
-    pub fn new(
+    pub(crate) fn new(
         folder: &'a Path,
         front_end: &'a FrontEnd,
         index: &'a mut Index,
@@ -58,7 +58,7 @@ impl<'a> AlbumWriting<'a> {
     }
 
     /// Adds a row to its album.
-    pub fn add(&mut self, row: &Row, made: Result<MadeRow>) -> Result<()> {
+    pub(crate) fn add(&mut self, row: &Row, made: Result<MadeRow>) -> Result<()> {
         let mut album = match self.album.take() {
             Some(album) if album.file == row.file => album,
             _ => self.open(&row.file),
@@ -109,7 +109,7 @@ impl<'a> AlbumWriting<'a> {
     }
 
     /// Puts the album that is being written in its place.
-    pub fn finish_album(&mut self) -> Result<()> {
+    pub(crate) fn finish_album(&mut self) -> Result<()> {
         let Some(album) = self.album.take() else { return Ok(()) };
         let path = self.folder.join(&album.file);
         match album.writer {
@@ -129,7 +129,7 @@ impl<'a> AlbumWriting<'a> {
 
     /// At an interrupt: keeps the songs of a new album that are done; an older file stays as it
     /// was, since a part of the new one would lose some of its songs.
-    pub fn finish_new_album(&mut self) -> Result<()> {
+    pub(crate) fn finish_new_album(&mut self) -> Result<()> {
         if self.album.as_ref().is_some_and(|album| album.replaces) {
             self.album = None;
         }

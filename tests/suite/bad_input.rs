@@ -1,0 +1,179 @@
+//! What users really have: damaged songs, odd names, folders that cannot be written.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::checkout::Checkout;
+
+/// Runs `preprocess` on three good artists and one bad song, and expects it named.
+fn expect_song_named(checkout: &Checkout, song: &str, parts: &[&str]) {
+    let ended = checkout.quick("preprocess", &[]).expect_code(3);
+    let line = ended
+        .err
+        .lines()
+        .find(|line| line.contains(song))
+        .unwrap_or_else(|| panic!("`{song}` is not named in\n{}", ended.err));
+    for part in parts {
+        assert!(line.to_lowercase().contains(part), "no `{part}` in `{line}`");
+    }
+    assert!(ended.out.contains("18 songs"), "the good songs are there: {}", ended.out);
+}
+
+#[test]
+fn an_empty_file_is_named_and_the_rest_goes_on() {
+    let checkout = Checkout::with_music();
+    checkout.bytes("Alto/Album 1/Empty.mp3", b"");
+    expect_song_named(&checkout, "Empty.mp3", &["empty"]);
+}
+
+#[test]
+fn text_with_the_name_of_a_song_is_named() {
+    let checkout = Checkout::with_music();
+    checkout.bytes("Alto/Album 1/Text.mp3", "these are words, not music\n".repeat(200).as_bytes());
+    expect_song_named(&checkout, "Text.mp3", &[]);
+}
+
+#[test]
+fn a_folder_with_the_name_of_a_song_is_no_song() {
+    let checkout = Checkout::with_music();
+    fs::create_dir_all(checkout.music("Alto/Album 1/Folder.wav")).unwrap();
+    let ended = checkout.quick("preprocess", &[]).expect_code(0);
+    assert!(ended.out.contains("18 songs"), "{}", ended.out);
+}
+
+#[test]
+fn a_song_of_nans_is_named() {
+    let checkout = Checkout::with_music();
+    checkout.wav("Alto/Album 1/Nan.wav", std::iter::repeat_n(f32::NAN, 48_000));
+    expect_song_named(&checkout, "Nan.wav", &["finite"]);
+}
+
+#[test]
+fn silence_is_a_song_like_any_other() {
+    let checkout = Checkout::with_music();
+    checkout.wav("Alto/Album 1/Silence.wav", std::iter::repeat_n(0.0, 48_000));
+    let ended = checkout.quick("train", &[]).expect_code(0);
+    assert!(!ended.err.contains("could not be used"), "{}", ended.err);
+}
+
+#[test]
+fn a_song_shorter_than_a_clip_is_named_with_what_is_needed() {
+    let checkout = Checkout::with_music();
+    checkout.song("Alto/Album 1/Short.wav", 440.0, 0.4);
+    let ended = checkout.quick("evaluate", &[]).expect_code(3);
+    ended.expect_error(&["Short.wav", "too short", "32 are needed", "--clip"]);
+}
+
+#[test]
+fn a_truncated_wav_is_used_as_far_as_it_goes_or_named() {
+    let checkout = Checkout::with_music();
+    let whole = fs::read(checkout.music("Alto/Album 1/Song 1.wav")).unwrap();
+    checkout.bytes("Alto/Album 1/Truncated.wav", &whole[..whole.len() / 2]);
+    let ended = checkout.quick("preprocess", &[]);
+    let used = ended.code == 0 && ended.out.contains("19 songs");
+    let named = ended.code == 3 && ended.err.contains("Truncated.wav");
+    assert!(used || named, "{}\n{}", ended.out, ended.err);
+}
+
+#[test]
+fn songs_of_one_name_in_two_albums_and_awkward_names_are_all_told_apart() {
+    let checkout = Checkout::with_music();
+    let long = format!("{}.wav", "l".repeat(200));
+    let names = [
+        "Alto/Album 1/quote\"s and 'ticks'.wav",
+        "Alto/Album 1/slash%2Fencoded.wav",
+        "Alto/Album 1/tab\tand\nline.wav",
+        "Alto/Album \u{1f3b5}/\u{1f3b6} emoji \u{e9}.wav",
+        &format!("Alto/Album 1/{long}"),
+        "Alto/Album 2/Disc 1/Song 1.wav",
+        "Alto/Album 2/Disc 2/Song 1.wav",
+    ];
+    for name in names {
+        checkout.song(name, 440.0, 2.1);
+    }
+    let ended = checkout.quick("report", &[]).expect_code(0);
+    let split = String::from_utf8(checkout.run_file("split.tsv")).unwrap();
+    assert!(split.contains("emoji") && split.contains(&long), "{split}");
+    assert!(!ended.err.contains("could not be used"), "{}", ended.err);
+    let summary = checkout.quick("preprocess", &["--json"]).json().remove(0);
+    assert_eq!(summary["songs"], 25);
+}
+
+#[test]
+fn a_failed_song_is_tried_again_when_it_changes_and_not_before() {
+    let checkout = Checkout::with_music();
+    checkout.bytes("Alto/Album 1/New.wav", b"RIFF");
+    checkout.quick("preprocess", &[]).expect_code(3);
+    let status = checkout.quick("status", &["--json"]);
+    let preprocess = &status.json()[0]["stages"][1];
+    assert_eq!(preprocess["state"], "fresh", "{preprocess}");
+    assert!(status.out.contains("New.wav"), "still listed: {}", status.out);
+    checkout.song("Alto/Album 1/New.wav", 440.0, 4.2);
+    let ended = checkout.quick("preprocess", &[]).expect_code(0);
+    assert!(ended.out.contains("19 songs"), "{}", ended.out);
+}
+
+#[test]
+fn a_missing_corpus_says_what_was_looked_for_and_what_to_do() {
+    let checkout = Checkout::new();
+    let ended = checkout.run(&["train", "--corpus", "nowhere"]).expect_code(1);
+    ended.expect_error(&["nowhere", "hint:", "<artist>/<album>/<song>"]);
+    let ended = checkout.run(&["train", "--corpus", "demo"]).expect_code(1);
+    ended.expect_error(&["demo", "cargo xtask fetch demo"]);
+}
+
+#[test]
+fn an_empty_folder_and_one_artist_are_refused_with_what_was_found() {
+    let checkout = Checkout::new();
+    fs::create_dir_all(checkout.music("")).unwrap();
+    checkout.quick("train", &[]).expect_code(1).expect_error(&["music", "hint:"]);
+    checkout.song("Alto/Album 1/Song 1.wav", 440.0, 4.2);
+    checkout.quick("train", &[]).expect_code(1).expect_error(&["Alto", "hint:"]);
+}
+
+#[test]
+fn an_artist_with_one_song_and_one_with_one_album_are_named() {
+    let checkout = Checkout::with_music();
+    checkout.song("Solo/Only Album/Only Song.wav", 880.0, 4.2);
+    checkout.quick("train", &[]).expect_code(1).expect_error(&["Solo", "hint:"]);
+    checkout.song("Solo/Only Album/Other Song.wav", 880.0, 4.2);
+    checkout.song("Solo/Only Album/Third Song.wav", 880.0, 4.2);
+    checkout.quick("train", &["--split", "album"]).expect_code(1).expect_error(&["Solo", "album"]);
+}
+
+#[test]
+fn an_output_folder_that_cannot_be_made_is_named_with_a_hint() {
+    let checkout = Checkout::with_music();
+    checkout.bytes("../file", b"not a folder");
+    let ended = checkout.quick("preprocess", &["--data", "file/data"]).expect_code(1);
+    ended.expect_error(&["file/data", "hint:"]);
+}
+
+#[test]
+fn a_read_only_output_folder_is_named_and_what_was_there_stays() {
+    let checkout = Checkout::with_music();
+    let locked = checkout.path().join("locked");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o555)).unwrap();
+    if fs::write(locked.join("probe"), "x").is_ok() {
+        // The superuser writes anyway; a full run of this case needs an ordinary user.
+        fs::remove_file(locked.join("probe")).unwrap();
+        return;
+    }
+    let ended = checkout.quick("preprocess", &["--data", "locked"]).expect_code(1);
+    ended.expect_error(&["locked", "hint:"]);
+}
+
+#[test]
+fn bad_usage_ends_with_two_and_says_what_would_do() {
+    let checkout = Checkout::new();
+    for (arguments, part) in [
+        (vec!["train", "--clip", "0s"], "0s"),
+        (vec!["train", "--split", "year"], "song"),
+        (vec!["train", "--seed", "-1"], "seed"),
+        (vec!["frobnicate"], "frobnicate"),
+        (vec!["preprocess", "--threads", "0"], "threads"),
+    ] {
+        checkout.run(&arguments).expect_code(2).expect_error(&[part]);
+    }
+}

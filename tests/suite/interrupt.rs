@@ -1,0 +1,86 @@
+//! Stopped runs go on, and two at once never mix.
+
+use std::process::{Child, Command};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::checkout::Checkout;
+
+const MANY_EPOCHS: [&str; 4] = ["--epochs", "6", "--patience", "6"];
+
+fn signal(child: &Child, name: &str) {
+    let status =
+        Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits until the run has a file of this name.
+fn wait_for(checkout: &Checkout, name: &str) {
+    let started = Instant::now();
+    let runs = checkout.path().join("data/runs");
+    loop {
+        let is_there = std::fs::read_dir(&runs)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .flat_map(|corpus| std::fs::read_dir(corpus.path()).into_iter().flatten().flatten())
+            .any(|run| run.path().join(name).exists());
+        if is_there {
+            return;
+        }
+        assert!(started.elapsed() < Duration::from_secs(120), "{name} never came");
+        sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn ctrl_c_keeps_a_checkpoint_and_the_next_run_ends_with_the_bytes_of_an_undisturbed_one() {
+    let undisturbed = Checkout::with_music();
+    undisturbed.quick("train", &MANY_EPOCHS).expect_code(0);
+
+    let checkout = Checkout::with_music();
+    let child = checkout.start_quick("train", &MANY_EPOCHS);
+    wait_for(&checkout, "timing.jsonl");
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("run the same command to go on"), "{said}");
+    assert!(!checkout.run_file("checkpoint.safetensors").is_empty());
+
+    let ended = checkout.quick("train", &MANY_EPOCHS).expect_code(0);
+    assert!(ended.err.contains("going on after step"), "{}", ended.err);
+    for file in ["model.safetensors", "history.jsonl", "checkpoint.safetensors"] {
+        assert!(checkout.run_file(file) == undisturbed.run_file(file), "{file} differs");
+    }
+}
+
+#[test]
+fn a_killed_training_goes_on_from_its_last_checkpoint_to_the_same_bytes() {
+    let undisturbed = Checkout::with_music();
+    undisturbed.quick("train", &MANY_EPOCHS).expect_code(0);
+
+    let checkout = Checkout::with_music();
+    let mut child = checkout.start_quick("train", &MANY_EPOCHS);
+    wait_for(&checkout, "checkpoint.safetensors");
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    checkout.quick("train", &MANY_EPOCHS).expect_code(0);
+    for file in ["model.safetensors", "history.jsonl"] {
+        assert!(checkout.run_file(file) == undisturbed.run_file(file), "{file} differs");
+    }
+}
+
+#[test]
+fn a_second_command_on_the_same_data_ends_with_the_process_id_of_the_first() {
+    let checkout = Checkout::with_music();
+    let mut child = checkout.start_quick("train", &["--epochs", "200", "--patience", "200"]);
+    wait_for(&checkout, "config.toml");
+    let second = checkout.quick("preprocess", &[]).expect_code(1);
+    second.expect_error(&[&child.id().to_string(), "hint:"]);
+    // One that only looks may look.
+    checkout.quick("status", &[]).expect_code(0);
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    checkout.quick("preprocess", &[]).expect_code(0);
+}

@@ -1,0 +1,114 @@
+//! From a folder of songs to a report, and again.
+
+use std::fs;
+
+use crate::checkout::Checkout;
+
+#[test]
+fn a_folder_of_songs_becomes_a_scored_classifier_with_all_its_artefacts() {
+    let checkout = Checkout::with_music();
+    let ended = checkout.quick("report", &["--epochs", "12", "--json"]).expect_code(0);
+    let summary = &ended.json()[0];
+    assert_eq!(summary["scores"]["artists"], 3);
+    let f1 = summary["scores"]["song_vote"]["weighted_f1"]["value"].as_f64().unwrap();
+    assert!(f1 > 0.9, "three tones apart by octaves are told apart, but F1 is {f1}");
+    for file in [
+        "config.toml",
+        "split.tsv",
+        "model.safetensors",
+        "checkpoint.safetensors",
+        "history.jsonl",
+        "timing.jsonl",
+        "environment.json",
+        "predictions.parquet",
+        "metrics.json",
+        "report.html",
+        "confusion-clips.svg",
+        "confusion-songs.svg",
+        "history.svg",
+    ] {
+        assert!(!checkout.run_file(file).is_empty(), "{file}");
+    }
+    assert_eq!(checkout.spectrogram_files().len(), 9, "one file an album");
+}
+
+#[test]
+fn a_second_run_does_nothing_and_says_so() {
+    let checkout = Checkout::with_music();
+    checkout.quick("report", &[]).expect_code(0);
+    let model = checkout.run_folder().join("model.safetensors");
+    let written = fs::metadata(&model).unwrap().modified().unwrap();
+    let again = checkout.quick("report", &[]).expect_code(0);
+    assert!(again.out.contains("nothing was stale"), "{}", again.out);
+    assert_eq!(fs::metadata(&model).unwrap().modified().unwrap(), written);
+}
+
+#[test]
+fn the_saved_configuration_runs_the_same_trial_again() {
+    let checkout = Checkout::with_music();
+    checkout.quick("train", &["--seed", "21", "--split", "album"]).expect_code(0);
+    let config = checkout.run_folder().join("config.toml");
+    let again = checkout.run(&["train", "--config", config.to_str().unwrap()]).expect_code(0);
+    assert!(again.out.contains("nothing was stale"), "{}", again.out);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_at_any_thread_count() {
+    let files = ["split.tsv", "model.safetensors", "history.jsonl", "metrics.json"];
+    let runs = ["1", "2", "3"].map(|threads| {
+        let checkout = Checkout::with_music();
+        checkout.quick("evaluate", &["--threads", threads]).expect_code(0);
+        let spectrograms: Vec<Vec<u8>> =
+            checkout.spectrogram_files().iter().map(|path| fs::read(path).unwrap()).collect();
+        (files.map(|name| checkout.run_file(name)), spectrograms)
+    });
+    for other in &runs[1..] {
+        for (name, (one, other)) in files.iter().zip(runs[0].0.iter().zip(&other.0)) {
+            assert!(one == other, "{name} differs");
+        }
+        assert!(runs[0].1 == other.1, "a spectrogram differs");
+    }
+}
+
+#[test]
+fn lists_run_every_combination() {
+    let checkout = Checkout::with_music();
+    let further = ["--seed", "0,1", "--split", "song,album", "--epochs", "1", "--json"];
+    let ended = checkout.quick("train", &further).expect_code(0);
+    let mut trials: Vec<String> = ended
+        .json()
+        .iter()
+        .map(|line| format!("{}-{}", line["split"].as_str().unwrap(), line["seed"]))
+        .collect();
+    trials.sort();
+    assert_eq!(trials, ["album-0", "album-1", "song-0", "song-1"]);
+}
+
+#[test]
+fn a_manifest_names_artists_in_place_of_the_folders() {
+    let checkout = Checkout::with_music();
+    let mut manifest = String::from("path\tartist\talbum\ttitle\n");
+    for (artist, new_name) in [("Alto", "First"), ("Basso", "Second"), ("Canto", "Third")] {
+        for album in 1..=3 {
+            for song in 1..=2 {
+                manifest.push_str(&format!(
+                    "{artist}/Album {album}/Song {song}.wav\t{new_name}\tA{album}\tS{song}\n"
+                ));
+            }
+        }
+    }
+    checkout.bytes("list.tsv", manifest.as_bytes());
+    let arguments = ["train", "--corpus", "music/list.tsv", "--clip", "1s", "--epochs", "1"];
+    checkout.run(&arguments).expect_code(0);
+    let model = checkout.run_file("model.safetensors");
+    let header = String::from_utf8_lossy(&model[..4000]);
+    assert!(header.contains("First") && !header.contains("Alto"), "{header}");
+}
+
+#[test]
+fn nothing_is_written_by_a_dry_run() {
+    let checkout = Checkout::with_music();
+    let ended = checkout.quick("report", &["--dry-run"]).expect_code(0);
+    assert!(ended.out.contains("train") && ended.out.contains("stale"), "{}", ended.out);
+    assert!(!checkout.path().join("data").exists());
+}

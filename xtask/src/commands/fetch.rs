@@ -1,0 +1,255 @@
+//! `fetch`: get a corpus.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::cli::{CommonFlags, FetchFlags};
+use crate::commands::{print, print_json};
+use crate::corpora::artist20::check_artist20;
+use crate::corpora::demo::{self, DemoSettings};
+use crate::corpora::freemusic::{
+    FetchEvent, FetchObserver, FetchSettings, Profile, TABLE, fetch_freemusic,
+};
+use crate::interrupt::Interrupt;
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::session::{Session, UnusableSong, count};
+
+/// What `fetch --json` prints.
+#[derive(Debug, Serialize)]
+struct Fetched<'a> {
+    corpus: &'a str,
+    folder: String,
+    songs: usize,
+    already_there: usize,
+    missing: Vec<String>,
+    bytes_downloaded: u64,
+    seconds: f64,
+}
+
+/// Gets the corpus that the flags name.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &FetchFlags,
+    progress: &Progress,
+) -> Result<Outcome> {
+    if flags.name == "artist20" {
+        return artist20(common, flags);
+    }
+    let profile = Profile::from_corpus_name(&flags.name);
+    if profile.is_none() && flags.name != "demo" {
+        bail!(
+            "there is no corpus `{}` to fetch\n\nhint: the corpora are demo, freemusic-small, \
+             freemusic-albums, freemusic-all, and artist20 to check your own copy",
+            flags.name
+        );
+    }
+    match profile {
+        Some(profile) => freemusic(common, flags, profile, progress),
+        None => demo(common, progress),
+    }
+}
+
+/// Makes the built-in corpus, or what is missing of it.
+pub(crate) fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
+    let started = Instant::now();
+    let session = Session::writing(common, progress)?;
+    let folder = session.data.raw("demo");
+    let settings = DemoSettings::default();
+    if common.dry_run {
+        print(&format!("would synthesise the built-in corpus in {}\n", folder.display()));
+        return session.finish(Outcome::Done);
+    }
+    let bar = progress.bar(0, "demo", "songs");
+    let made = demo::generate(&folder, &settings, &|done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    })?;
+    bar.finish_and_clear();
+    say_fetched(
+        common,
+        &Fetched {
+            corpus: "demo",
+            folder: folder.display().to_string(),
+            songs: made.songs,
+            already_there: made.kept,
+            missing: Vec::new(),
+            bytes_downloaded: 0,
+            seconds: started.elapsed().as_secs_f64(),
+        },
+    )?;
+    session.finish(Outcome::Done)
+}
+
+fn say_fetched(common: &CommonFlags, fetched: &Fetched<'_>) -> Result<()> {
+    if common.json {
+        return print_json(fetched);
+    }
+    let there = match fetched.already_there {
+        0 => String::new(),
+        kept if kept == fetched.songs => ", all there already".to_owned(),
+        kept => format!(", {kept} there already"),
+    };
+    print(&format!(
+        "{}: {} in {}{there} ({:.1} s)\n",
+        fetched.corpus,
+        count(fetched.songs - fetched.missing.len(), "song"),
+        fetched.folder,
+        fetched.seconds
+    ));
+    Ok(())
+}
+
+fn freemusic(
+    common: &CommonFlags,
+    flags: &FetchFlags,
+    profile: Profile,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let started = Instant::now();
+    let session = Session::writing(common, progress)?;
+    let settings = FetchSettings {
+        table: TABLE.into(),
+        destination: session.data.raw("freemusic"),
+        debs: flags.from.clone(),
+        scratch: session.data.packages(),
+        keep_packages: flags.keep_packages,
+    };
+    if common.dry_run {
+        let folder = settings.destination.display();
+        print(&format!("would fetch what is missing of {profile} into {folder}\n"));
+        return session.finish(Outcome::Done);
+    }
+    let watch = Watch::new(progress, session.interrupt.clone());
+    let fetched = fetch_freemusic(profile, &settings, &watch)?;
+    watch.end();
+    for failure in &fetched.failures {
+        session.add_unusable(UnusableSong {
+            song: failure.track.clone().unwrap_or_else(|| failure.package.clone()),
+            reason: failure.reason.clone(),
+            hint: None,
+        });
+    }
+    say_fetched(
+        common,
+        &Fetched {
+            corpus: profile.corpus_name(),
+            folder: settings.destination.display().to_string(),
+            songs: fetched.tracks,
+            already_there: fetched.kept,
+            missing: fetched.missing.clone(),
+            bytes_downloaded: fetched.bytes_downloaded,
+            seconds: started.elapsed().as_secs_f64(),
+        },
+    )?;
+    let outcome = if fetched.cancelled {
+        progress.say("interrupted; run the same command to go on");
+        Outcome::Interrupted
+    } else if fetched.is_complete() {
+        Outcome::Done
+    } else {
+        Outcome::SomeSongsUnusable
+    };
+    session.finish(outcome)
+}
+
+/// Draws a fetch.
+struct Watch {
+    progress: Progress,
+    interrupt: Interrupt,
+    bars: Mutex<Bars>,
+}
+
+#[derive(Default)]
+struct Bars {
+    download: Option<ProgressBar>,
+    unpack: Option<ProgressBar>,
+}
+
+impl Watch {
+    fn new(progress: &Progress, interrupt: Interrupt) -> Self {
+        Self { progress: progress.clone(), interrupt, bars: Mutex::default() }
+    }
+
+    fn end(&self) {
+        let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for bar in [bars.download.take(), bars.unpack.take()].into_iter().flatten() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl FetchObserver for Watch {
+    fn event(&self, event: FetchEvent<'_>) {
+        let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match event {
+            FetchEvent::Planned {
+                tracks_complete,
+                tracks_missing,
+                packages,
+                bytes_to_download,
+            } => {
+                self.progress.say(format!(
+                    "{} there already, {} missing, in {}",
+                    count(tracks_complete, "song"),
+                    tracks_missing,
+                    count(packages, "package")
+                ));
+                if bytes_to_download > 0 {
+                    bars.download = Some(self.progress.bytes(bytes_to_download, "download"));
+                }
+            }
+            FetchEvent::Downloaded { package, bytes_of_all, .. } => {
+                if let Some(bar) = &bars.download {
+                    bar.set_position(bytes_of_all);
+                    bar.set_message(package.to_owned());
+                }
+            }
+            FetchEvent::Unpacked { package, bytes, bytes_total } => {
+                let bar =
+                    bars.unpack.get_or_insert_with(|| self.progress.bytes(bytes_total, "unpack"));
+                bar.set_length(bytes_total);
+                bar.set_position(bytes);
+                bar.set_message(package.to_owned());
+            }
+            FetchEvent::PackageDone { .. } => {
+                if let Some(bar) = bars.unpack.take() {
+                    bar.finish_and_clear();
+                }
+            }
+            FetchEvent::PackageFailed { package, reason } => {
+                self.progress.say(format!("package {package} failed: {reason}"));
+            }
+            FetchEvent::TrackFailed { path, reason } => {
+                self.progress.say(format!("{path} failed: {reason}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.interrupt.is_asked()
+    }
+}
+
+fn artist20(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
+    let folder = flags.from.as_deref().context(
+        "artist20 cannot be downloaded: its owners give it on request\n\n\
+         hint: ask LabROSA at Columbia University for it, then check your copy with \
+         `cargo xtask fetch artist20 --from DIR`",
+    )?;
+    let check = check_artist20(folder)?;
+    if common.json {
+        print_json(&check)?;
+    } else {
+        print(&format!("{check}\n"));
+    }
+    if !check.is_complete() {
+        bail!("the copy of artist20 in `{}` is not complete", folder.display());
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,160 @@
+//! What a command says of a trial when it is done.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use cantus_eval::{EpochRecord, Estimate, LevelMetrics, Metrics, best_epoch, read_history};
+use serde::Serialize;
+
+use crate::stages::trial::{StageName, StageSeconds, Trial};
+use crate::stages::{evaluate, report, train};
+
+/// The end of a trial, for people and for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct TrialSummary {
+    corpus: String,
+    run: String,
+    model: String,
+    clip: String,
+    split: String,
+    seed: u64,
+    epochs: usize,
+    best_epoch: Option<EpochRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Scores>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<String>,
+    seconds: Vec<(&'static str, f64)>,
+}
+
+#[derive(Debug, Serialize)]
+struct Scores {
+    artists: usize,
+    clip: Score,
+    song_vote: Score,
+    song_mean: Score,
+}
+
+#[derive(Debug, Serialize)]
+struct Score {
+    count: u64,
+    weighted_f1: Estimate,
+    macro_f1: Estimate,
+    accuracy: Estimate,
+    balanced_accuracy: Estimate,
+    chance_uniform_accuracy: f64,
+    chance_majority_weighted_f1: f64,
+}
+
+impl Score {
+    fn of(level: &LevelMetrics) -> Self {
+        Self {
+            count: level.count,
+            weighted_f1: level.weighted_f1.clone(),
+            macro_f1: level.macro_f1.clone(),
+            accuracy: level.accuracy.clone(),
+            balanced_accuracy: level.balanced_accuracy.clone(),
+            chance_uniform_accuracy: level.chance.uniform_accuracy,
+            chance_majority_weighted_f1: level.chance.majority_weighted_f1,
+        }
+    }
+}
+
+impl TrialSummary {
+    /// Reads what the stages up to `last` left behind.
+    pub(crate) fn read(trial: &Trial, last: StageName, seconds: &StageSeconds) -> Result<Self> {
+        let config = &trial.config;
+        let history = read_history(&train::history_path(&trial.run))?;
+        let scores = if last >= StageName::Evaluate {
+            let path = evaluate::metrics_path(&trial.run);
+            let text = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
+            let metrics = Metrics::from_json(&text)?;
+            Some(Scores {
+                artists: metrics.labels.len(),
+                clip: Score::of(&metrics.clip),
+                song_vote: Score::of(&metrics.song_vote),
+                song_mean: Score::of(&metrics.song_mean),
+            })
+        } else {
+            None
+        };
+        let report = (last >= StageName::Report)
+            .then(|| report::page_path(&trial.run).display().to_string());
+        Ok(Self {
+            corpus: trial.source.name.clone(),
+            run: trial.run.display().to_string(),
+            model: config.model.name.as_str().to_owned(),
+            clip: config.clip.to_string(),
+            split: crate::stages::split::kind_name(config.split).to_owned(),
+            seed: config.seed,
+            epochs: history.len(),
+            best_epoch: best_epoch(&history).cloned(),
+            scores,
+            report,
+            seconds: seconds.0.clone(),
+        })
+    }
+}
+
+impl fmt::Display for TrialSummary {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            formatter,
+            "{}, {} clips, split by {}, seed {}",
+            self.corpus, self.clip, self.split, self.seed
+        )?;
+        if let Some(best) = &self.best_epoch {
+            writeln!(
+                formatter,
+                "  best of {} epochs: {}, validation loss {:.4}, accuracy {:.3}",
+                self.epochs, best.epoch, best.validation_loss, best.validation_accuracy
+            )?;
+        }
+        if let Some(scores) = &self.scores {
+            writeln!(
+                formatter,
+                "  {:<26}{:>8}{:>15}{:>10}{:>10}{:>8}",
+                "test", "F1", "95 %", "macro", "accuracy", "count"
+            )?;
+            for (name, score) in [
+                ("clips", &scores.clip),
+                ("songs, by vote", &scores.song_vote),
+                ("songs, by mean probability", &scores.song_mean),
+            ] {
+                writeln!(
+                    formatter,
+                    "  {name:<26}{:>8.3}{:>15}{:>10.3}{:>10.3}{:>8}",
+                    score.weighted_f1.value,
+                    interval(&score.weighted_f1),
+                    score.macro_f1.value,
+                    score.accuracy.value,
+                    score.count
+                )?;
+            }
+            writeln!(
+                formatter,
+                "  chance: accuracy {:.3} (guessing among {} artists), F1 {:.3} (always the most \
+                 common artist)",
+                scores.clip.chance_uniform_accuracy,
+                scores.artists,
+                scores.clip.chance_majority_weighted_f1
+            )?;
+        }
+        let stages: Vec<String> =
+            self.seconds.iter().map(|(stage, seconds)| format!("{stage} {seconds:.1} s")).collect();
+        if stages.is_empty() {
+            writeln!(formatter, "  nothing was stale")?;
+        } else {
+            writeln!(formatter, "  {}", stages.join(", "))?;
+        }
+        writeln!(formatter, "  {}", self.report.as_ref().unwrap_or(&self.run))
+    }
+}
+
+fn interval(estimate: &Estimate) -> String {
+    match (estimate.low, estimate.high) {
+        (Some(low), Some(high)) => format!("{low:.3}-{high:.3}"),
+        _ => String::new(),
+    }
+}

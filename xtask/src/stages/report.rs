@@ -1,0 +1,140 @@
+//! The stage `report`: one page about the run, and its pictures as files.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cantus_corpus::{Part, Split};
+use cantus_eval::{
+    EpochRecord, Metrics, PartCounts, Placement, Predictions, ReportInput, SkippedSong,
+    StageTiming, confusion_svg, history_svg, read_history, render_report, song_votes,
+};
+use cantus_pipeline::{Fingerprint, Stage};
+
+use crate::session::Session;
+use crate::settings::Config;
+use crate::stages::clips::PartSongs;
+use crate::stages::trial::{Songs, Trial};
+use crate::stages::{evaluate, split, timing, train};
+
+const FORMAT_VERSION: u32 = 1;
+
+/// The page.
+pub(crate) fn page_path(run: &Path) -> PathBuf {
+    run.join("report.html")
+}
+
+/// The stage with its outputs.
+pub(crate) fn stage(run: &Path) -> Stage {
+    Stage::new("report").after("evaluate").output(page_path(run))
+}
+
+/// What the page is made of.
+pub(crate) fn wanted(session: &Session, run: &Path) -> Result<Fingerprint> {
+    let mut builder = Fingerprint::builder("report", FORMAT_VERSION);
+    let inputs = [
+        ("config", run.join("config.toml")),
+        ("history", train::history_path(run)),
+        ("metrics", evaluate::metrics_path(run)),
+        ("predictions", evaluate::predictions_path(run)),
+        ("split", split::path(run)),
+    ];
+    for (name, path) in inputs {
+        if path.exists() {
+            builder = builder.input(name, session.hash(path)?);
+        }
+    }
+    Ok(builder.build())
+}
+
+/// Writes the page and its pictures.
+pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result<()> {
+    let run = trial.run.as_path();
+    let metrics_path = evaluate::metrics_path(run);
+    let text = std::fs::read_to_string(&metrics_path)
+        .with_context(|| format!("cannot read `{}`", metrics_path.display()))?;
+    let metrics = Metrics::from_json(&text)?;
+    let predictions = Predictions::read_parquet(&evaluate::predictions_path(run))?;
+    let history = read_history(&train::history_path(run))?;
+    write_pictures(session, run, &metrics, &history)?;
+
+    let split = split::read(&songs.corpus, run)?;
+    let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut input =
+        ReportInput::new(name, trial.source.name.clone(), metrics, song_votes(&predictions));
+    input.settings = settings(&trial.config)?;
+    input.parts = part_counts(&trial.config, songs, &split);
+    input.history = history;
+    input.timings = timings(run);
+    input.warnings = split::warnings(&split, songs);
+    input.skipped = session
+        .unusable()
+        .into_iter()
+        .map(|song| SkippedSong { song_id: song.song, reason: song.reason })
+        .collect();
+    session.write(&page_path(run), render_report(&input)?.as_bytes())
+}
+
+fn write_pictures(
+    session: &Session,
+    run: &Path,
+    metrics: &Metrics,
+    history: &[EpochRecord],
+) -> Result<()> {
+    let levels = [
+        ("confusion-clips.svg", &metrics.clip, "Clips", "clips"),
+        ("confusion-songs.svg", &metrics.song_vote, "Songs, by vote", "songs"),
+    ];
+    for (file, level, title, unit) in levels {
+        let svg = confusion_svg(&level.confusion, title, unit, Placement::Standalone)?;
+        session.write(&run.join(file), svg.as_bytes())?;
+    }
+    let svg = history_svg(history, "Loss and accuracy by epoch", Placement::Standalone)?;
+    session.write(&run.join("history.svg"), svg.as_bytes())
+}
+
+/// The configuration as lines of a table, in the order of `config.toml`.
+fn settings(config: &Config) -> Result<Vec<(String, String)>> {
+    let mut section = String::new();
+    let mut lines = Vec::new();
+    for line in config.to_toml()?.lines() {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            section = format!("{name}.");
+        } else if let Some((key, value)) = line.split_once(" = ") {
+            lines.push((format!("{section}{key}"), value.trim_matches('"').to_owned()));
+        }
+    }
+    Ok(lines)
+}
+
+fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> Vec<PartCounts> {
+    let parts = [("train", Part::Train), ("validation", Part::Validation), ("test", Part::Test)];
+    let counts = parts.into_iter().map(|(name, part)| {
+        let part = PartSongs::of(part, split, &songs.usable);
+        let artists: BTreeSet<&str> =
+            part.songs.iter().map(|usable| usable.song.artist.as_str()).collect();
+        let albums: BTreeSet<(&str, &str)> = part
+            .songs
+            .iter()
+            .map(|usable| (usable.song.artist.as_str(), usable.song.album.as_str()))
+            .collect();
+        PartCounts {
+            part: name.to_owned(),
+            artists: artists.len() as u64,
+            albums: albums.len() as u64,
+            songs: part.songs.len() as u64,
+            clips: part.clips(config).iter().sum::<usize>() as u64,
+        }
+    });
+    counts.collect()
+}
+
+/// The last time that each stage took.
+fn timings(run: &Path) -> Vec<StageTiming> {
+    let mut last: Vec<StageTiming> = Vec::new();
+    for line in timing::read(run).into_iter().filter(|line| line.epoch.is_none()) {
+        last.retain(|timing| timing.stage != line.stage);
+        last.push(StageTiming { stage: line.stage, seconds: line.seconds });
+    }
+    last
+}

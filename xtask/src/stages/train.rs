@@ -1,0 +1,330 @@
+//! The stage `train`: clips to weights, with checkpoints on the way.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use candle_core::{DType, Device, Tensor};
+use cantus_cache::{Precision, SpectrogramStore};
+use cantus_corpus::Part;
+use cantus_crnn::{Crnn2d, Crnn2dConfig, ModelFile};
+use cantus_pipeline::{Fingerprint, SavedFingerprint, Stage};
+use cantus_train::{ClipSet, Control, EpochRecord, Event, StepReport, Trainer, TrainingData};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::outcome::Outcome;
+use crate::session::{Session, count};
+use crate::settings::Config;
+use crate::stages::clips::{self, PartSongs};
+use crate::stages::split;
+use crate::stages::timing::{self, Timing};
+use crate::stages::trial::Songs;
+
+const FORMAT_VERSION: u32 = 1;
+
+/// How often a checkpoint is written inside an epoch.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// The best weights.
+pub(crate) fn model_path(run: &Path) -> PathBuf {
+    run.join("model.safetensors")
+}
+
+/// Losses and accuracies by epoch.
+pub(crate) fn history_path(run: &Path) -> PathBuf {
+    run.join("history.jsonl")
+}
+
+fn checkpoint_path(run: &Path) -> PathBuf {
+    run.join("checkpoint.safetensors")
+}
+
+/// What the checkpoint belongs to, so that one of other settings is not taken up.
+fn checkpoint_fingerprint_path(run: &Path) -> PathBuf {
+    run.join("fingerprints").join("checkpoint.json")
+}
+
+/// The stage with its outputs.
+pub(crate) fn stage(run: &Path) -> Stage {
+    Stage::new("train")
+        .after("preprocess")
+        .after("split")
+        .output(model_path(run))
+        .output(history_path(run))
+}
+
+/// What the weights are made of: settings, and the clips of the training and validation parts.
+pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Result<Fingerprint> {
+    let labels = clips::labels(&songs.usable);
+    let mut builder = Fingerprint::builder("train", FORMAT_VERSION)
+        .setting("seed", config.seed)
+        .setting("split", split::kind_name(config.split))
+        .settings(&Nested { model: &config.model, train: &config.train })?;
+    if let Some(split) = split::read_if_there(&songs.corpus, run)? {
+        let parts = [
+            ("training", PartSongs::of(Part::Train, &split, &songs.usable)),
+            ("validation", PartSongs::of(Part::Validation, &split, &songs.usable)),
+        ];
+        builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
+    }
+    Ok(builder.build())
+}
+
+#[derive(Serialize)]
+struct Nested<'a> {
+    model: &'a crate::settings::ModelSettings,
+    train: &'a cantus_train::TrainConfig,
+}
+
+/// What decided only how fast the run went.
+#[derive(Debug, Serialize)]
+struct Environment {
+    version: &'static str,
+    threads: usize,
+    spectrograms_in_memory: &'static str,
+    platform: String,
+}
+
+/// Trains, or goes on from the checkpoint of an interrupted training of the same fingerprint.
+pub(crate) fn run(
+    session: &Session,
+    config: &Config,
+    songs: &Songs<'_>,
+    run: &Path,
+    wanted: &Fingerprint,
+) -> Result<Outcome> {
+    let labels = clips::labels(&songs.usable);
+    let (data, precision) = load(session, config, songs, run, &labels, wanted)?;
+    write_environment(session, run, precision)?;
+    let (training_clips, validation_clips) = (data.training.len(), data.validation.len());
+    session.progress.say(format!(
+        "training on {}, validating on {} of {} frames, {}",
+        count(training_clips, "clip"),
+        validation_clips,
+        config.frames_per_clip(),
+        count(labels.len(), "artist"),
+    ));
+    let mut trainer = trainer(config, data, run, wanted)?;
+    if trainer.steps() > 0 {
+        session.progress.say(format!("going on after step {}", trainer.steps()));
+    }
+    wanted.save(checkpoint_fingerprint_path(run))?;
+    let mut watch = Watch::new(session, config, songs, run, labels);
+    let outcome = trainer.run(&mut |event| watch.receive(event));
+    watch.end()?;
+    match outcome? {
+        cantus_train::Outcome::Interrupted => return Ok(Outcome::Interrupted),
+        outcome => tracing::info!("training ended: {outcome:?}"),
+    }
+    // Written once more from the trainer itself: a training resumed at its very end sends no event.
+    let (_, best) = trainer.best().context("a finished training has a best epoch")?;
+    watch.write_model(best)?;
+    watch.write_history(trainer.history())?;
+    Ok(Outcome::Done)
+}
+
+fn load(
+    session: &Session,
+    config: &Config,
+    songs: &Songs<'_>,
+    run: &Path,
+    labels: &[String],
+    wanted: &Fingerprint,
+) -> Result<(TrainingData, Precision)> {
+    let split = split::read(&songs.corpus, run)?;
+    let training = PartSongs::of(Part::Train, &split, &songs.usable);
+    let validation = PartSongs::of(Part::Validation, &split, &songs.usable);
+    for part in [&training, &validation] {
+        part.report_short(session, config);
+    }
+    let first_validation_song = training.songs.len();
+    let all = PartSongs { songs: [training.songs.as_slice(), &validation.songs].concat() };
+    let store = SpectrogramStore::load(&all.files(), &all.ids(), session.memory_bytes)?;
+    let precision = store.precision();
+    let numbered: Vec<(usize, usize)> = all.classes(labels)?.into_iter().enumerate().collect();
+    let frames = config.frames_per_clip();
+    let cut = |songs: &[(usize, usize)]| ClipSet::cut(&store, songs, frames, config.clip_rule);
+    let (training, validation) = numbered.split_at(first_validation_song);
+    let data = TrainingData {
+        labels: labels.to_vec(),
+        training: cut(training)?,
+        validation: cut(validation)?,
+        source: Arc::new(store),
+        identity: wanted.digest().to_owned(),
+    };
+    Ok((data, precision))
+}
+
+fn write_environment(session: &Session, run: &Path, precision: Precision) -> Result<()> {
+    let environment = Environment {
+        version: env!("CARGO_PKG_VERSION"),
+        threads: rayon::current_num_threads(),
+        spectrograms_in_memory: match precision {
+            Precision::F16 => "f16",
+            _ => "f32",
+        },
+        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+    };
+    let text = serde_json::to_string_pretty(&environment)?;
+    session.write(&run.join("environment.json"), text.as_bytes())
+}
+
+fn trainer(
+    config: &Config,
+    data: TrainingData,
+    run: &Path,
+    wanted: &Fingerprint,
+) -> Result<Trainer<Crnn2d>> {
+    let settings = Crnn2dConfig {
+        n_mels: config.mel.n_mels,
+        classes: data.labels.len(),
+        gru_form: config.model.gru_form,
+        ..Crnn2dConfig::default()
+    };
+    let network = || Crnn2d::new(settings.clone(), config.seed, &Device::Cpu, DType::F32);
+    let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
+    let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == wanted);
+    if is_same && let Ok(bytes) = std::fs::read(checkpoint_path(run)) {
+        let train = config.train.clone();
+        match Trainer::resume(&bytes, train, network()?, data.clone()) {
+            Ok(trainer) => return Ok(trainer),
+            Err(error) => tracing::warn!(
+                "the checkpoint {} cannot be taken up, training starts anew: {error}",
+                checkpoint_path(run).display()
+            ),
+        }
+    }
+    Ok(Trainer::new(config.train.clone(), network()?, data)?)
+}
+
+/// Receives what the training tells: draws the bar, writes files, listens for Ctrl-C.
+struct Watch<'a> {
+    session: &'a Session,
+    config: &'a Config,
+    front_end: &'a BTreeMap<String, String>,
+    run: &'a Path,
+    labels: Vec<String>,
+    bar: ProgressBar,
+    checkpoint_written: Instant,
+    epoch_started: Instant,
+    clips_in_epoch: usize,
+    failure: Option<anyhow::Error>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(
+        session: &'a Session,
+        config: &'a Config,
+        songs: &'a Songs<'a>,
+        run: &'a Path,
+        labels: Vec<String>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            session,
+            config,
+            front_end: songs.store.front_end(),
+            run,
+            labels,
+            bar: session.progress.bar(0, "train", "steps"),
+            checkpoint_written: now,
+            epoch_started: now,
+            clips_in_epoch: 0,
+            failure: None,
+        }
+    }
+
+    /// Takes note of an event; a file that cannot be written stops the training.
+    fn receive(&mut self, event: Event<'_>) -> Control {
+        let written = match event {
+            Event::Step(step) => return self.step(step),
+            Event::EpochEnd { record, history } => self.epoch_end(record, history),
+            Event::BestModel(tensors) => self.write_model(tensors),
+            Event::Checkpoint(bytes) => {
+                self.checkpoint_written = Instant::now();
+                self.session.write(&checkpoint_path(self.run), &bytes)
+            }
+            _ => Ok(()),
+        };
+        match written {
+            Ok(()) if self.session.interrupt.is_asked() => Control::Stop,
+            Ok(()) => Control::Continue,
+            Err(error) => {
+                self.failure.get_or_insert(error);
+                Control::Stop
+            }
+        }
+    }
+
+    fn step(&mut self, step: StepReport) -> Control {
+        if step.step == 1 {
+            self.epoch_started = Instant::now();
+            self.clips_in_epoch = 0;
+        }
+        self.clips_in_epoch += step.clips;
+        let speed = self.clips_in_epoch as f64 / self.epoch_started.elapsed().as_secs_f64();
+        self.bar.set_length(step.of as u64);
+        self.bar.set_position(step.step as u64);
+        self.bar.set_message(format!(
+            "epoch {}/{}  loss {:.3}  accuracy {:.3}  {speed:.0} clips/s",
+            step.epoch, step.epochs, step.loss, step.accuracy
+        ));
+        if self.session.interrupt.is_asked() || self.failure.is_some() {
+            Control::Stop
+        } else if self.checkpoint_written.elapsed() >= CHECKPOINT_EVERY {
+            Control::Checkpoint
+        } else {
+            Control::Continue
+        }
+    }
+
+    fn epoch_end(&mut self, record: &EpochRecord, history: &[EpochRecord]) -> Result<()> {
+        self.session.progress.say(format!(
+            "epoch {:>3}  loss {:.4}  accuracy {:.3}  validation loss {:.4}  accuracy {:.3}{}",
+            record.epoch,
+            record.training_loss,
+            record.training_accuracy,
+            record.validation_loss,
+            record.validation_accuracy,
+            if record.is_best { "  best" } else { "" }
+        ));
+        self.write_history(history)?;
+        let seconds = self.epoch_started.elapsed().as_secs_f64();
+        let stage = "train".to_owned();
+        timing::append(self.run, &Timing { stage, epoch: Some(record.epoch), seconds })
+    }
+
+    fn write_history(&self, history: &[EpochRecord]) -> Result<()> {
+        let mut text = Vec::new();
+        for record in history {
+            serde_json::to_writer(&mut text, record)?;
+            text.push(b'\n');
+        }
+        self.session.write(&history_path(self.run), &text)
+    }
+
+    fn write_model(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+        let model = ModelFile {
+            config: Crnn2dConfig {
+                n_mels: self.config.mel.n_mels,
+                classes: self.labels.len(),
+                gru_form: self.config.model.gru_form,
+                ..Crnn2dConfig::default()
+            },
+            labels: self.labels.clone(),
+            front_end: self.front_end.clone(),
+            frames_per_clip: self.config.frames_per_clip(),
+            tensors: tensors.clone(),
+        };
+        self.session.write(&model_path(self.run), &model.to_bytes()?)
+    }
+
+    /// The first file that could not be written, if any.
+    fn end(&mut self) -> Result<()> {
+        self.bar.finish_and_clear();
+        self.failure.take().map_or(Ok(()), Err)
+    }
+}

@@ -93,7 +93,7 @@ impl TrainConfig {
 
 fn expect(
     field: &'static str,
-    value: impl ToString,
+    value: impl Copy + ToString,
     holds: bool,
     expected: &'static str,
 ) -> Result<(), TrainError> {
@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_senseless_value_is_refused_by_name() {
-        let edits: [(&str, fn(&mut TrainConfig)); 7] = [
+        type Edit = fn(&mut TrainConfig);
+        let edits: [(&str, Edit); 7] = [
             ("epochs", |c| c.epochs = 0),
             ("patience", |c| c.patience = 0),
             ("batch_size", |c| c.batch_size = 0),

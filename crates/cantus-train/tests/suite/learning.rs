@@ -57,37 +57,37 @@ fn training_stops_after_as_many_epochs_without_a_better_loss_as_the_patience() {
 fn events_come_in_order_and_report_running_means() {
     let config = TrainConfig { epochs: 2, ..toy_config() };
     let mut trainer = Trainer::new(config, Tiny::new(), toy_data(6)).unwrap();
-    let mut seen = String::new();
+    let mut seen = Vec::new();
     let (mut loss, mut clips) = (0.0, 0);
     trainer
         .run(&mut |event| {
             match event {
                 Event::Step(report) => {
-                    seen += &format!("s{}/{} ", report.step, report.of);
+                    seen.push(format!("s{}/{}", report.step, report.of));
                     loss += report.batch_loss * report.clips as f64;
                     clips += report.clips;
                     assert!((report.loss - loss / clips as f64).abs() < 1e-12);
                 }
-                Event::Validation { step, of, .. } => seen += &format!("v{step}/{of} "),
+                Event::Validation { step, of, .. } => seen.push(format!("v{step}/{of}")),
                 Event::EpochEnd { record, history } => {
-                    seen += &format!("e{} ", record.epoch);
+                    seen.push(format!("e{}", record.epoch));
                     assert_eq!((clips, history.last()), (24, Some(record)));
                     assert!((record.training_loss - loss / 24.0).abs() < 1e-12);
                     (loss, clips) = (0.0, 0);
                 }
                 Event::BestModel(weights) => {
-                    seen += &format!("b{} ", weights.len());
+                    seen.push(format!("b{}", weights.len()));
                 }
-                Event::Checkpoint(_) => seen += "c ",
-                Event::Finished(outcome) => seen += &format!("{outcome:?}"),
+                Event::Checkpoint(_) => seen.push("c".to_owned()),
+                Event::Finished(outcome) => seen.push(format!("{outcome:?}")),
                 _ => panic!("an unknown event"),
             }
             Control::Continue
         })
         .unwrap();
     // 24 clips are 3 batches of 7 and one of 3; both epochs are better than the one before.
-    let epoch = |n| format!("s1/4 s2/4 s3/4 s4/4 v1/2 v2/2 e{n} b5 c ");
-    assert_eq!(seen, format!("{}{}MaxEpochs", epoch(1), epoch(2)));
+    let epoch = |n| format!("s1/4 s2/4 s3/4 s4/4 v1/2 v2/2 e{n} b5 c");
+    assert_eq!(seen.join(" "), format!("{} {} MaxEpochs", epoch(1), epoch(2)));
 }
 
 #[test]
@@ -132,40 +132,44 @@ fn the_seed_changes_order_and_dropout() {
     assert_ne!(run(0), run(1));
 }
 
-#[test]
-fn nan_in_a_song_is_named_with_epoch_and_step_and_leaves_the_last_checkpoint_good() {
-    let source = ToySource { songs: 9, spoilt: Some(4) };
+/// Trains with NaN in one clip; returns the error, and the last checkpoint before it.
+fn train_spoilt(spoilt: (usize, usize)) -> (TrainError, Option<Vec<u8>>, Trainer<Tiny>) {
+    let source = ToySource { songs: 9, spoilt: Some(spoilt) };
     let mut trainer = Trainer::new(toy_config(), Tiny::new(), toy_data_of(source)).unwrap();
-    let (mut last, mut steps) = (Vec::new(), 0);
-    let error = trainer
-        .run(&mut |event| {
-            match event {
-                Event::Step(_) => {
-                    steps += 1;
-                    return Control::Checkpoint;
-                }
-                Event::Checkpoint(bytes) => last = bytes,
-                _ => {}
-            }
+    let mut last = None;
+    let error = trainer.run(&mut |event| match event {
+        Event::Step(_) => Control::Checkpoint,
+        Event::Checkpoint(bytes) => {
+            last = Some(bytes);
             Control::Continue
-        })
-        .unwrap_err();
-    match &error {
-        TrainError::NotFinite { what, epoch, step } => {
-            assert_eq!((what.as_str(), *epoch, *step), ("the training loss", 1, steps + 1));
         }
-        other => panic!("{other:?}"),
+        _ => Control::Continue,
+    });
+    (error.unwrap_err(), last, trainer)
+}
+
+#[test]
+fn nan_in_a_clip_is_named_with_epoch_and_step_and_leaves_the_last_checkpoint_good() {
+    let mut failures_by_step = [0; 4];
+    for clip in 0..24 {
+        let (error, last, trainer) = train_spoilt((clip / 4, clip % 4 * 16 + 7));
+        let TrainError::NotFinite { what, epoch: 1, step } = &error else { panic!("{error:?}") };
+        assert_eq!(what, "the training loss");
+        assert!(error.to_string().contains("hint: lower the learning rate"), "{error}");
+        failures_by_step[step - 1] += 1;
+        assert_eq!(trainer.steps(), *step as u64 - 1);
+        // The bad batch changed nothing: the state is still that of the last checkpoint.
+        if let Some(last) = last {
+            assert_eq!(trainer.checkpoint().unwrap(), last);
+        }
     }
-    assert!(error.to_string().contains("hint: lower the learning rate"), "{error}");
-    // Nothing was changed by the bad batch: the state is still that of the last checkpoint.
-    if steps > 0 {
-        assert_eq!(trainer.checkpoint().unwrap(), last);
-    }
+    // Each clip is in one batch of the epoch: three of seven and one of three.
+    assert_eq!(failures_by_step, [7, 7, 7, 3]);
 }
 
 #[test]
 fn nan_in_the_validation_set_is_named() {
-    let source = ToySource { songs: 9, spoilt: Some(8) };
+    let source = ToySource { songs: 9, spoilt: Some((8, 0)) };
     let mut trainer = Trainer::new(toy_config(), Tiny::new(), toy_data_of(source)).unwrap();
     let error = trainer.run(&mut go_on).unwrap_err();
     assert!(matches!(error, TrainError::NotFinite { what, epoch: 1, step: 2 }

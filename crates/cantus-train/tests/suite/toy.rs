@@ -26,8 +26,8 @@ fn noise(seed: u64) -> f32 {
 /// Songs in memory. Song `i` is of class `i % CLASSES`, which is loud in a third of the bands.
 pub(crate) struct ToySource {
     pub(crate) songs: usize,
-    /// A song whose every value is NaN.
-    pub(crate) spoilt: Option<usize>,
+    /// A song and a frame of it that is NaN.
+    pub(crate) spoilt: Option<(usize, usize)>,
 }
 
 impl ClipSource for ToySource {
@@ -53,8 +53,10 @@ impl ClipSource for ToySource {
                 *value = loud - 40.0 + 12.0 * noise(seed);
             }
         }
-        if self.spoilt == Some(song) {
-            out.fill(f32::NAN);
+        if let Some((_, frame)) = self.spoilt.filter(|&(spoilt, _)| spoilt == song)
+            && (first_frame..first_frame + n_frames).contains(&frame)
+        {
+            out[frame - first_frame] = f32::NAN;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ pub(crate) struct TrialFlags {
     #[arg(long, value_delimiter = ',')]
     pub(crate) split: Vec<SplitFlag>,
     /// Seed of the split, weights, order and masks; a comma separates several [default: 0]
-    #[arg(long, value_name = "N", value_delimiter = ',')]
+    #[arg(long, value_name = "N", value_delimiter = ',', allow_negative_numbers = true)]
     pub(crate) seed: Vec<u64>,
     /// The network; a comma separates several [default: crnn2d]
     #[arg(long, value_delimiter = ',')]

@@ -116,7 +116,7 @@ pub(crate) fn add_to_fingerprint(
         .setting("clip", config.clip)
         .setting("clip_frames", config.frames_per_clip())
         .setting("clip_rule", rule)
-        .setting("artists", labels.join("\n"));
+        .setting("artists", labels.join(", "));
     for (key, value) in store.front_end() {
         builder = builder.setting(format!("front_end.{key}"), value);
     }

@@ -46,7 +46,7 @@ pub(crate) fn wanted(
 ) -> Result<Fingerprint> {
     let labels = clips::labels(&songs.usable);
     let mut builder = Fingerprint::builder("evaluate", FORMAT_VERSION);
-    if let Some(split) = split::read_if_there(&songs.corpus, run)? {
+    if let Some(split) = split::expected(config, &songs.corpus, run) {
         let parts = [("test", PartSongs::of(Part::Test, &split, &songs.usable))];
         builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
     }

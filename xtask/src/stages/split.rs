@@ -20,7 +20,7 @@ pub(crate) fn path(run: &Path) -> PathBuf {
 
 /// The stage with its outputs.
 pub(crate) fn stage(run: &Path) -> Stage {
-    Stage::new("split").after("scan").after("preprocess").output(path(run))
+    Stage::new("split").after("preprocess").output(path(run))
 }
 
 /// What the split is made of: the songs that have a spectrogram, and the seed.
@@ -85,11 +85,11 @@ pub(crate) fn read(usable: &Corpus, run: &Path) -> Result<Split> {
     Ok(split)
 }
 
-/// The split of a run, where one was made and still fits the songs.
-pub(crate) fn read_if_there(usable: &Corpus, run: &Path) -> Result<Option<Split>> {
-    if !path(run).exists() {
-        return Ok(None);
-    }
-    // One that does not fit is made again by its own stage, whose fingerprint differs then.
-    Ok(read(usable, run).ok())
+/// The split of a run as it is saved or, before that, as it will be: what later stages are made
+/// of. None where these songs cannot be split at all.
+pub(crate) fn expected(config: &Config, usable: &Corpus, run: &Path) -> Option<Split> {
+    // A saved one that does not fit is made again by its own stage, whose fingerprint differs then.
+    read(usable, run)
+        .ok()
+        .or_else(|| cantus_corpus::split(usable, config.split, config.seed, config.split_rng).ok())
 }

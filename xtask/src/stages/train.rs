@@ -63,7 +63,7 @@ pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Result<F
         .setting("seed", config.seed)
         .setting("split", split::kind_name(config.split))
         .settings(&Nested { model: &config.model, train: &config.train })?;
-    if let Some(split) = split::read_if_there(&songs.corpus, run)? {
+    if let Some(split) = split::expected(config, &songs.corpus, run) {
         let parts = [
             ("training", PartSongs::of(Part::Train, &split, &songs.usable)),
             ("validation", PartSongs::of(Part::Validation, &split, &songs.usable)),
@@ -153,7 +153,8 @@ fn load(
         training: cut(training)?,
         validation: cut(validation)?,
         source: Arc::new(store),
-        identity: wanted.digest().to_owned(),
+        // Values held as f16 are other values: a checkpoint of the other form is not taken up.
+        identity: format!("{} {precision}", wanted.digest()),
     };
     Ok((data, precision))
 }

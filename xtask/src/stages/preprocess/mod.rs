@@ -91,7 +91,7 @@ impl Store {
     /// Which songs must be decoded, and why.
     pub(crate) fn freshness(&self, scanned: &Scanned, force: bool) -> (Stage, Freshness) {
         let reasons = self.stale(scanned, force).into_iter().map(|stale| stale.reason).collect();
-        (Stage::new("preprocess").after("scan"), Freshness::from_reasons(reasons))
+        (Stage::new("preprocess"), Freshness::from_reasons(reasons))
     }
 
     fn stale(&self, scanned: &Scanned, force: bool) -> Vec<StaleSong> {

@@ -19,11 +19,11 @@ pub(crate) struct Checkout {
 /// How a command ended.
 pub(crate) struct Ended {
     /// The exit code.
-    pub code: i32,
+    pub(crate) code: i32,
     /// Standard output.
-    pub out: String,
+    pub(crate) out: String,
     /// Standard error.
-    pub err: String,
+    pub(crate) err: String,
 }
 
 impl Ended {
@@ -36,13 +36,13 @@ impl Ended {
     }
 
     /// Panics with everything printed unless the command ended with `code`.
-    pub fn expect_code(self, code: i32) -> Self {
+    pub(crate) fn expect_code(self, code: i32) -> Self {
         assert_eq!(self.code, code, "\n-- stdout\n{}\n-- stderr\n{}", self.out, self.err);
         self
     }
 
     /// Panics unless standard error has every one of `parts`.
-    pub fn expect_error(self, parts: &[&str]) -> Self {
+    pub(crate) fn expect_error(self, parts: &[&str]) -> Self {
         for part in parts {
             assert!(self.err.contains(part), "no `{part}` in\n{}", self.err);
         }
@@ -50,19 +50,19 @@ impl Ended {
     }
 
     /// The lines of standard output as JSON.
-    pub fn json(&self) -> Vec<Value> {
+    pub(crate) fn json(&self) -> Vec<Value> {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
 impl Checkout {
     /// An empty one.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
     /// One with three artists of three albums of two songs, which differ by their tones.
-    pub fn with_music() -> Self {
+    pub(crate) fn with_music() -> Self {
         let checkout = Self::new();
         for (artist, frequency) in [("Alto", 440.0), ("Basso", 110.0), ("Canto", 1760.0)] {
             for album in 1..=3 {
@@ -77,17 +77,17 @@ impl Checkout {
     }
 
     /// The folder itself.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// A path under the music folder.
-    pub fn music(&self, path: &str) -> PathBuf {
+    pub(crate) fn music(&self, path: &str) -> PathBuf {
         self.path().join("music").join(path)
     }
 
     /// Writes a song: a tone with two partials and a slow tremolo.
-    pub fn song(&self, path: &str, frequency: f32, seconds: f32) {
+    pub(crate) fn song(&self, path: &str, frequency: f32, seconds: f32) {
         let samples = (0..(seconds * SAMPLE_RATE as f32) as usize).map(|position| {
             let time = position as f32 / SAMPLE_RATE as f32;
             let tremolo = 0.6 + 0.4 * (TAU * 1.5 * time).sin();
@@ -98,7 +98,7 @@ impl Checkout {
     }
 
     /// Writes float samples as a WAV file.
-    pub fn wav(&self, path: &str, samples: impl Iterator<Item = f32>) {
+    pub(crate) fn wav(&self, path: &str, samples: impl Iterator<Item = f32>) {
         let path = self.music(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         let spec = hound::WavSpec {
@@ -115,31 +115,31 @@ impl Checkout {
     }
 
     /// Writes any bytes as a file of the music folder.
-    pub fn bytes(&self, path: &str, bytes: &[u8]) {
+    pub(crate) fn bytes(&self, path: &str, bytes: &[u8]) {
         let path = self.music(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
     }
 
     /// The command with these arguments, to be started in this folder.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask-under-test"));
         command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
         command
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         Ended::of(&self.command(arguments).output().unwrap())
     }
 
     /// Runs a command on the music folder with settings that train within seconds.
-    pub fn quick(&self, command: &str, further: &[&str]) -> Ended {
+    pub(crate) fn quick(&self, command: &str, further: &[&str]) -> Ended {
         self.run(&quick_arguments(command, further))
     }
 
     /// Starts a command on the music folder and does not wait.
-    pub fn start_quick(&self, command: &str, further: &[&str]) -> Child {
+    pub(crate) fn start_quick(&self, command: &str, further: &[&str]) -> Child {
         self.command(&quick_arguments(command, further))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -148,18 +148,18 @@ impl Checkout {
     }
 
     /// The only run's folder.
-    pub fn run_folder(&self) -> PathBuf {
+    pub(crate) fn run_folder(&self) -> PathBuf {
         let corpora = only_entry(&self.path().join("data/runs"));
         only_entry(&corpora)
     }
 
     /// Bytes of a file of the only run.
-    pub fn run_file(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn run_file(&self, name: &str) -> Vec<u8> {
         fs::read(self.run_folder().join(name)).unwrap()
     }
 
     /// The Parquet files of all spectrograms, sorted.
-    pub fn spectrogram_files(&self) -> Vec<PathBuf> {
+    pub(crate) fn spectrogram_files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         collect_files(&self.path().join("data/cache"), &mut files);
         files.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));

@@ -89,17 +89,17 @@ fn lists_run_every_combination() {
 #[test]
 fn a_manifest_names_artists_in_place_of_the_folders() {
     let checkout = Checkout::with_music();
-    let mut manifest = String::from("path\tartist\talbum\ttitle\n");
+    let mut manifest = vec!["path\tartist\talbum\ttitle".to_owned()];
     for (artist, new_name) in [("Alto", "First"), ("Basso", "Second"), ("Canto", "Third")] {
         for album in 1..=3 {
             for song in 1..=2 {
-                manifest.push_str(&format!(
-                    "{artist}/Album {album}/Song {song}.wav\t{new_name}\tA{album}\tS{song}\n"
+                manifest.push(format!(
+                    "{artist}/Album {album}/Song {song}.wav\t{new_name}\tA{album}\tS{song}"
                 ));
             }
         }
     }
-    checkout.bytes("list.tsv", manifest.as_bytes());
+    checkout.bytes("list.tsv", manifest.join("\n").as_bytes());
     let arguments = ["train", "--corpus", "music/list.tsv", "--clip", "1s", "--epochs", "1"];
     checkout.run(&arguments).expect_code(0);
     let model = checkout.run_file("model.safetensors");

@@ -24,6 +24,7 @@ pub(crate) struct Cli {
 }
 
 /// Flags of every command.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Common")]
 pub(crate) struct CommonFlags {

@@ -6,20 +6,20 @@ use anyhow::Error;
 
 /// Prints an error with its causes, and the first hint that any of them has.
 pub(crate) fn print(error: &Error) {
-    let mut text = format!("error: {error}\n");
+    let mut lines = vec![format!("error: {error}")];
     let mut said = error.to_string();
     for cause in error.chain().skip(1) {
         let cause = cause.to_string();
         // Some libraries put their cause into their own message as well.
         if !said.contains(&cause) {
-            text.push_str(&format!("  because: {cause}\n"));
+            lines.push(format!("  because: {cause}"));
             said.push_str(&cause);
         }
     }
     if let Some(hint) = error.chain().find_map(hint) {
-        text.push_str(&format!("\nhint: {hint}\n"));
+        lines.push(format!("\nhint: {hint}"));
     }
-    drop(std::io::stderr().lock().write_all(text.as_bytes()));
+    drop(writeln!(std::io::stderr().lock(), "{}", lines.join("\n")));
 }
 
 /// What the crates know about mending their errors.
@@ -34,10 +34,10 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
         return error.hint().map(Into::into);
     }
     if let Some(error) = error.downcast_ref::<cantus_audio::AudioError>() {
-        return error.hint().map(Into::into);
+        return error.hint();
     }
     if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
-        return error.hint().map(Into::into);
+        return error.hint();
     }
     None
 }

@@ -18,7 +18,7 @@ impl Interrupt {
         let asked = Arc::clone(&interrupt.asked);
         ctrlc::set_handler(move || {
             if asked.swap(true, Ordering::SeqCst) {
-                #[expect(clippy::exit, reason = "the user insisted; nothing half written is kept")]
+                // The user insisted; nothing half written is kept.
                 std::process::exit(130);
             }
         })

@@ -112,6 +112,9 @@ impl Session {
 
     /// Writes a small file whole or not at all.
     pub(crate) fn write(&self, path: &std::path::Path, bytes: &[u8]) -> Result<()> {
+        if !self.may_write() {
+            anyhow::bail!("`{}` is not to be written by a command that only looks", path.display());
+        }
         write_atomic_bytes(path, bytes)?;
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! `status`, and `--dry-run` of every other command: what would run, and why.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 use cantus_pipeline::{Plan, Reason, Verdict};
 use serde::Serialize;
@@ -53,26 +55,24 @@ pub(crate) fn run(
 }
 
 fn describe(session: &Session, trial: &Trial, plan: &Plan, explain: bool) -> Result<String> {
-    let mut text = format!("{}\n", trial.run.display());
+    let mut text = String::new();
+    writeln!(text, "{}", trial.run.display())?;
     for planned in &plan.stages {
         let word = match &planned.verdict {
             Verdict::Fresh => "fresh",
             Verdict::MaybeStale(_) => "stale if its inputs change",
             Verdict::Stale(_) => "stale",
         };
-        text.push_str(&format!("  {:<11} {word}\n", planned.stage));
+        writeln!(text, "  {:<11} {word}", planned.stage)?;
         if !explain {
             continue;
         }
         let reasons = planned.verdict.reasons();
         for reason in reasons.iter().take(MOST_REASONS) {
-            text.push_str(&format!("              {reason}\n"));
+            writeln!(text, "              {reason}")?;
         }
         if reasons.len() > MOST_REASONS {
-            text.push_str(&format!(
-                "              and {} more reasons\n",
-                reasons.len() - MOST_REASONS
-            ));
+            writeln!(text, "              and {} more reasons", reasons.len() - MOST_REASONS)?;
         }
         if planned.stage == "train" && reasons.contains(&Reason::NeverBuilt) {
             text.push_str(&differences(session, trial)?);
@@ -88,7 +88,7 @@ fn differences(session: &Session, trial: &Trial) -> Result<String> {
     };
     let mut text = format!("              differs from the run `{run}` in\n");
     for reason in freshness.reasons().iter().take(MOST_REASONS) {
-        text.push_str(&format!("                {reason}\n"));
+        writeln!(text, "                {reason}")?;
     }
     Ok(text)
 }

@@ -50,10 +50,10 @@ impl Score {
     fn of(level: &LevelMetrics) -> Self {
         Self {
             count: level.count,
-            weighted_f1: level.weighted_f1.clone(),
-            macro_f1: level.macro_f1.clone(),
-            accuracy: level.accuracy.clone(),
-            balanced_accuracy: level.balanced_accuracy.clone(),
+            weighted_f1: level.weighted_f1,
+            macro_f1: level.macro_f1,
+            accuracy: level.accuracy,
+            balanced_accuracy: level.balanced_accuracy,
             chance_uniform_accuracy: level.chance.uniform_accuracy,
             chance_majority_weighted_f1: level.chance.majority_weighted_f1,
         }
@@ -86,7 +86,7 @@ impl TrialSummary {
             run: trial.run.display().to_string(),
             model: config.model.name.as_str().to_owned(),
             clip: config.clip.to_string(),
-            split: crate::stages::split::kind_name(config.split).to_owned(),
+            split: config.split.to_string(),
             seed: config.seed,
             epochs: history.len(),
             best_epoch: best_epoch(&history).cloned(),

@@ -17,18 +17,14 @@ pub(crate) struct ClipLength {
 }
 
 impl ClipLength {
-    /// The length in seconds, as it was asked for.
-    pub(crate) fn seconds(self) -> f64 {
-        self.seconds
-    }
-
     /// The length in spectrogram frames.
     ///
     /// The paper's lengths at the paper's frame rate (31.25 a second) are the paper's table; every
     /// other length rounds up to whole frames.
     pub(crate) fn frames(self, sample_rate: u32, hop_length: usize) -> usize {
         let papers_frame_rate = sample_rate == 16_000 && hop_length == 512;
-        let in_table = PAPER_FRAMES.iter().find(|(seconds, _)| *seconds == self.seconds);
+        let in_table =
+            PAPER_FRAMES.iter().find(|(seconds, _)| seconds.total_cmp(&self.seconds).is_eq());
         match in_table {
             Some((_, frames)) if papers_frame_rate => *frames,
             _ => (self.seconds * f64::from(sample_rate) / hop_length as f64).ceil() as usize,

@@ -175,7 +175,7 @@ impl TrialFlags {
             for &split in &splits {
                 for &clip in &clips {
                     for &seed in &seeds {
-                        let mut trial = Config { clip, split, seed, ..base.clone() };
+                        let mut trial = Config { clip, split, ..base.clone() }.with_seed(seed);
                         trial.model.name = model;
                         trial.check()?;
                         trials.push(trial);

@@ -123,13 +123,35 @@ impl Config {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
-        toml::from_str(&text)
+        Self::parse(&text)
             .with_context(|| format!("the configuration `{}` is not valid", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let table: toml::Table = toml::from_str(text)?;
+        if table.get("train").and_then(|train| train.get("seed")).is_some() {
+            bail!("`seed` stands at the top and governs all; there is none under `[train]`");
+        }
+        let config: Self = toml::from_str(text)?;
+        let seed = config.seed;
+        Ok(config.with_seed(seed))
+    }
+
+    /// The same with another seed, for the training as for all else.
+    pub(crate) fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self.train.seed = seed;
+        self
     }
 
     /// The configuration as TOML, as it stands beside a run.
     pub(crate) fn to_toml(&self) -> Result<String> {
-        toml::to_string_pretty(self).context("cannot write the configuration as TOML")
+        let mut table =
+            toml::Table::try_from(self).context("cannot write the configuration as TOML")?;
+        if let Some(train) = table.get_mut("train").and_then(toml::Value::as_table_mut) {
+            train.remove("seed");
+        }
+        toml::to_string_pretty(&table).context("cannot write the configuration as TOML")
     }
 
     /// Refuses settings that no stage could use, before any work begins.
@@ -155,11 +177,8 @@ impl Config {
     /// The trial's folder under its corpus: `crnn2d-3s-song-0`, and a hash of every setting that
     /// the name does not say and that differs from its default.
     pub(crate) fn run_name(&self) -> Result<String> {
-        let split = match self.split {
-            SplitKind::Album => "album",
-            _ => "song",
-        };
-        let name = format!("{}-{}-{split}-{}", self.model.name.as_str(), self.clip, self.seed);
+        let name =
+            format!("{}-{}-{}-{}", self.model.name.as_str(), self.clip, self.split, self.seed);
         let unnamed = |config: &Self| -> Result<String> {
             let mut rest = config.clone();
             let default = Self::default();
@@ -188,22 +207,30 @@ mod tests {
         let config = Config {
             max_seconds_per_song: Some(30.0),
             split: SplitKind::Album,
-            ..Config::default()
+            ..Config::default().with_seed(21)
         };
+        assert_eq!(config.train.seed, 21);
         let text = config.to_toml().unwrap();
-        assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
+        assert_eq!(Config::parse(&text).unwrap(), config, "{text}");
     }
 
     #[test]
     fn a_misspelt_setting_is_refused() {
-        let error = toml::from_str::<Config>("sede = 3").unwrap_err();
+        let error = Config::parse("sede = 3").unwrap_err();
         assert!(error.to_string().contains("sede"), "{error}");
+    }
+
+    #[test]
+    fn there_is_one_seed() {
+        let error = Config::parse("seed = 3\n[train]\nseed = 4").unwrap_err();
+        assert!(error.to_string().contains("top"), "{error}");
+        assert_eq!(Config::parse("seed = 3").unwrap().train.seed, 3);
     }
 
     #[test]
     fn the_default_trial_is_named_by_model_clip_split_and_seed_alone() {
         assert_eq!(Config::default().run_name().unwrap(), "crnn2d-3s-song-0");
-        let named = Config { seed: 42, split: SplitKind::Album, ..Config::default() };
+        let named = Config { split: SplitKind::Album, ..Config::default().with_seed(42) };
         assert_eq!(named.run_name().unwrap(), "crnn2d-3s-album-42");
     }
 
@@ -213,7 +240,7 @@ mod tests {
         let name = capped.run_name().unwrap();
         let hash = name.strip_prefix("crnn2d-3s-song-0-").unwrap();
         assert_eq!(hash.len(), 8);
-        let other_seed = Config { seed: 21, ..capped.clone() };
+        let other_seed = capped.clone().with_seed(21);
         assert_eq!(other_seed.run_name().unwrap(), format!("crnn2d-3s-song-21-{hash}"));
         let other_cap = Config { max_seconds_per_song: Some(31.0), ..Config::default() };
         assert!(!other_cap.run_name().unwrap().ends_with(hash));

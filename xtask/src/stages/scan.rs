@@ -202,7 +202,7 @@ fn tags_of(
         return Ok((hash, tags.clone()));
     }
     let probe = cantus_audio::probe_path(&full, &cantus_audio::Limits::default())
-        .map_err(|error| unusable(error.to_string(), error.hint().map(Into::into)))?;
+        .map_err(|error| unusable(error.to_string(), error.hint()))?;
     let tags = KnownTags {
         artist: probe.tags.artist,
         album_artist: probe.tags.album_artist,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use cantus_corpus::{Corpus, Split, SplitKind, SplitRng};
+use cantus_corpus::{Corpus, Split};
 use cantus_pipeline::{Fingerprint, Stage};
 
 use crate::session::Session;
@@ -29,24 +29,12 @@ pub(crate) fn wanted(config: &Config, usable: &Corpus) -> Fingerprint {
         .songs
         .iter()
         .map(|song| (song.id.as_str(), format!("{}\t{}", song.artist, song.album)));
-    let rng = match config.split_rng {
-        SplitRng::Original => "original",
-        _ => "cantus",
-    };
     Fingerprint::builder("split", FORMAT_VERSION)
-        .setting("split", kind_name(config.split))
+        .setting("split", config.split)
         .setting("seed", config.seed)
-        .setting("split_rng", rng)
+        .setting("split_rng", config.split_rng)
         .input_set("songs", names)
         .build()
-}
-
-/// `song` or `album`.
-pub(crate) fn kind_name(kind: SplitKind) -> &'static str {
-    match kind {
-        SplitKind::Album => "album",
-        _ => "song",
-    }
 }
 
 /// Deals the songs to the parts and saves them beside the run.

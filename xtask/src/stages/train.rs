@@ -61,7 +61,7 @@ pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Result<F
     let labels = clips::labels(&songs.usable);
     let mut builder = Fingerprint::builder("train", FORMAT_VERSION)
         .setting("seed", config.seed)
-        .setting("split", split::kind_name(config.split))
+        .setting("split", config.split)
         .settings(&Nested { model: &config.model, train: &config.train })?;
     if let Some(split) = split::expected(config, &songs.corpus, run) {
         let parts = [
@@ -84,7 +84,7 @@ struct Nested<'a> {
 struct Environment {
     version: &'static str,
     threads: usize,
-    spectrograms_in_memory: &'static str,
+    spectrograms_in_memory: String,
     platform: String,
 }
 
@@ -163,10 +163,7 @@ fn write_environment(session: &Session, run: &Path, precision: Precision) -> Res
     let environment = Environment {
         version: env!("CARGO_PKG_VERSION"),
         threads: rayon::current_num_threads(),
-        spectrograms_in_memory: match precision {
-            Precision::F16 => "f16",
-            _ => "f32",
-        },
+        spectrograms_in_memory: precision.to_string(),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
     };
     let text = serde_json::to_string_pretty(&environment)?;

@@ -49,11 +49,7 @@ impl FrontEnd {
                 hasher.update(text.as_bytes());
             }
         }
-        let precision = match self.precision {
-            Precision::F16 => "f16",
-            _ => "f32",
-        };
-        format!("log-mel-{precision}-{}", &hasher.finalize().to_hex()[..8])
+        format!("log-mel-{}-{}", self.precision, &hasher.finalize().to_hex()[..8])
     }
 
     /// The spectrogram's settings.
@@ -72,9 +68,7 @@ impl FrontEnd {
             Some(seconds) => Excerpt::Middle { seconds },
             None => Excerpt::Whole,
         };
-        let mut options = DecodeOptions::default();
-        options.sample_rate = Some(self.mel.sample_rate);
-        options.excerpt = excerpt;
-        options
+        let sample_rate = Some(self.mel.sample_rate);
+        DecodeOptions { sample_rate, excerpt, ..DecodeOptions::default() }
     }
 }

@@ -85,7 +85,7 @@ impl Index {
     /// Writes the index of `folder`, whole or not at all.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
         let bytes = serde_json::to_vec(self).context("cannot write the index as JSON")?;
-        Ok(write_atomic_bytes(&Self::path(folder), &bytes)?)
+        Ok(write_atomic_bytes(Self::path(folder), &bytes)?)
     }
 
     fn path(folder: &Path) -> PathBuf {

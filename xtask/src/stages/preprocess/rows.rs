@@ -85,7 +85,7 @@ impl RowMaker<'_> {
     }
 
     fn keep(&self, row: &Row, stored: &StoredSong) -> Result<MadeRow> {
-        let album = AlbumFile::open(&self.folder.join(&row.file))?;
+        let album = AlbumFile::open(self.folder.join(&row.file))?;
         let position = album
             .songs()
             .iter()
@@ -109,7 +109,7 @@ impl RowMaker<'_> {
         // One song that trips a decoder must not end a run of a thousand.
         let work = AssertUnwindSafe(|| {
             let audio = cantus_audio::decode_path(&path, &self.front_end.decode_options())
-                .map_err(|error| failed(error.to_string(), error.hint().map(Into::into)))?;
+                .map_err(|error| failed(error.to_string(), error.hint()))?;
             let mel = self
                 .plan
                 .compute(&audio.samples)

@@ -75,9 +75,10 @@ mod tests {
 
     #[test]
     fn a_line_with_unknown_fields_is_read() {
-        let line = r#"{"epoch":2,"training_loss":1.5,"training_accuracy":0.5,"validation_loss":1.25,
+        let line =
+            r#"{"epoch":2,"training_loss":1.5,"training_accuracy":0.5,"validation_loss":1.25,
             "validation_accuracy":0.75,"is_best":true,"learning_rate":0.001,"clips":99}"#
-            .replace('\n', "");
+                .replace('\n', "");
         let history = parse_history(&line).unwrap();
         assert_eq!(history[0].epoch, 2);
         assert_eq!(history[0].validation_accuracy.to_bits(), 0.75_f64.to_bits());

@@ -12,7 +12,7 @@ use crate::stages::trial::StageName;
 /// Seconds taken of each of the corpus' songs: what two cores learn from within minutes.
 const MAX_SECONDS: f64 = 30.0;
 /// The most epochs, for the same reason.
-const EPOCHS: usize = 16;
+const EPOCHS: usize = 14;
 
 /// Makes the built-in corpus and runs one trial on it: 3 s clips, split by song, the paper's
 /// network.

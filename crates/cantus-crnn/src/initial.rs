@@ -43,7 +43,9 @@ fn orthonormal_columns(draws: &mut Draws, rows: usize, columns: usize) -> Vec<f6
             }
         }
         let length = column.iter().map(|c| c * c).sum::<f64>().sqrt();
-        column.iter_mut().for_each(|c| *c /= length);
+        for value in &mut column {
+            *value /= length;
+        }
         q.push(column);
     }
     (0..rows).flat_map(|row| q.iter().map(move |column| column[row])).collect()

@@ -1,7 +1,7 @@
 //! Reading an album's file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMe
 use crate::album_writer::check_values;
 use crate::columns;
 use crate::error::CacheError;
-use crate::footer::{Footer, FooterError};
+use crate::footer::{Footer, FooterError, Seal, check_seal};
 use crate::guard::guarded;
 use crate::section::Section;
 use crate::song_info::{Precision, SongInfo};
@@ -54,8 +54,21 @@ impl AlbumFile {
     /// [`FormatVersion`](CacheError::FormatVersion) or [`Damaged`](CacheError::Damaged).
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CacheError> {
         let path = path.as_ref();
-        let mut file = File::open(path).map_err(|source| read_error(path, source))?;
+        let fail = |source| read_error(path, source);
+        // Asked before opening: opening a named pipe would wait for a writer.
+        if !fs::metadata(path).map_err(fail)?.is_file() {
+            return Err(CacheError::NotParquet { path: path.to_path_buf() });
+        }
+        let mut file = File::open(path).map_err(fail)?;
         let (footer_bytes, footer_start) = read_footer(path, &mut file)?;
+        let seal = check_seal(&footer_bytes);
+        let broken = |detail: &str| CacheError::Damaged {
+            path: path.to_path_buf(),
+            detail: detail.to_owned(),
+        };
+        if seal == Seal::Broken {
+            return Err(broken("the footer does not agree with its digest"));
+        }
         let metadata = guarded(path, || -> Result<ArrowReaderMetadata, ParquetError> {
             let metadata = ParquetMetaDataReader::decode_metadata(&footer_bytes)?;
             let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -63,6 +76,9 @@ impl AlbumFile {
         })?;
         let precision = columns::check_schema(path, metadata.schema())?;
         let footer = own_key_values(path, metadata.metadata())?;
+        if seal == Seal::Absent {
+            return Err(broken("the footer has no digest"));
+        }
         let mut album = Self {
             path: path.to_path_buf(),
             file: Mutex::new(file),
@@ -123,7 +139,8 @@ impl AlbumFile {
                 info.n_mels
             )));
         }
-        check_values(info, &mel, self.precision).map_err(|error| self.damaged(error.to_string()))?;
+        check_values(info, &mel, self.precision)
+            .map_err(|error| self.damaged(error.to_string()))?;
         Ok(mel)
     }
 
@@ -136,9 +153,10 @@ impl AlbumFile {
             )));
         }
         let mut ids = BTreeSet::new();
+        let mut position = MAGIC.len() as u64;
         for index in 0..row_groups {
             let row_group = self.metadata.metadata().row_group(index);
-            let (info_range, mel_range) = ranges(row_group, footer_start)
+            let (info_range, mel_range) = ranges(row_group, position, footer_start)
                 .ok_or_else(|| self.damaged(format!("row group {index} is out of place")))?;
             let section = self.read_section(info_range, self.footer.digests[index].info, || {
                 format!("row group {index} does not agree with its digest")
@@ -150,8 +168,13 @@ impl AlbumFile {
             if !ids.insert(info.id.clone()) {
                 return Err(self.damaged(format!("two songs have the id `{}`", info.id)));
             }
+            position = mel_range.end;
             self.songs.push(info);
             self.mel_ranges.push(mel_range);
+        }
+        // With this every byte of the file is under one of the digests.
+        if position != footer_start {
+            return Err(self.damaged("bytes between the last song and the footer".to_owned()));
         }
         Ok(())
     }
@@ -164,9 +187,8 @@ impl AlbumFile {
     ) -> Result<Section, CacheError> {
         let mut bytes = vec![0; (range.end - range.start) as usize];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let read = file
-            .seek(SeekFrom::Start(range.start))
-            .and_then(|_| file.read_exact(&mut bytes));
+        let read =
+            file.seek(SeekFrom::Start(range.start)).and_then(|_| file.read_exact(&mut bytes));
         drop(file);
         read.map_err(|source| match source.kind() {
             io::ErrorKind::UnexpectedEof => CacheError::CutOff { path: self.path.clone() },
@@ -214,7 +236,7 @@ fn read_footer(path: &Path, file: &mut File) -> Result<(Vec<u8>, u64), CacheErro
     let fail = |source| read_error(path, source);
     let metadata = file.metadata().map_err(fail)?;
     let magic_bytes = MAGIC.len() as u64;
-    if !metadata.is_file() || metadata.len() < magic_bytes {
+    if metadata.len() < magic_bytes {
         return Err(CacheError::NotParquet { path: path.to_path_buf() });
     }
     let mut magic = [0; MAGIC.len()];
@@ -257,27 +279,20 @@ fn own_key_values(path: &Path, metadata: &ParquetMetaData) -> Result<Footer, Cac
 }
 
 /// Where in the file a row group's small columns and its spectrogram are, if it has one row and
-/// its columns lie one behind the other between the file's beginning and `end`.
-fn ranges(row_group: &RowGroupMetaData, end: u64) -> Option<(Range<u64>, Range<u64>)> {
+/// its columns lie one behind the other from `start` on and before `end`.
+fn ranges(row_group: &RowGroupMetaData, start: u64, end: u64) -> Option<(Range<u64>, Range<u64>)> {
     if row_group.num_rows() != 1 || row_group.num_columns() != columns::MEL_INDEX + 1 {
         return None;
     }
-    let range = |index: usize| -> Option<Range<u64>> {
-        let column = row_group.column(index);
-        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
-        let start = u64::try_from(start).ok()?;
-        Some(start..start.checked_add(u64::try_from(column.compressed_size()).ok()?)?)
-    };
-    let start = range(0)?.start;
-    let mut position = start;
-    for index in 0..columns::MEL_INDEX {
-        let column = range(index)?;
-        if column.start != position {
+    let mut mel = start..start;
+    for column in row_group.columns() {
+        let first_page =
+            column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        if u64::try_from(first_page).ok()? != mel.end {
             return None;
         }
-        position = column.end;
+        let bytes = u64::try_from(column.compressed_size()).ok()?;
+        mel = mel.end..mel.end.checked_add(bytes)?;
     }
-    let mel = range(columns::MEL_INDEX)?;
-    let in_place = start >= MAGIC.len() as u64 && mel.start == position && mel.end <= end;
-    in_place.then_some((start..position, mel))
+    (mel.end <= end).then_some((start..mel.start, mel))
 }

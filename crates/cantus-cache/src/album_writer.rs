@@ -15,7 +15,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::columns;
 use crate::error::CacheError;
-use crate::footer::{Digests, Footer};
+use crate::footer::{self, Digests, Footer};
 use crate::song_info::{Precision, SongInfo};
 
 /// Writes one album: a Parquet file with one row and one row group a song.
@@ -32,17 +32,19 @@ pub struct AlbumWriter<W: Write + Send> {
     ids: BTreeSet<String>,
 }
 
-/// Passes bytes on and keeps those of the row group at hand, for their digests.
+/// Passes bytes on and keeps those of the row group at hand, for their digests; at the end holds
+/// the footer back until it is sealed.
 #[derive(Debug)]
 struct Recorder<W> {
     inner: W,
     recorded: Vec<u8>,
     recorded_from: u64,
+    holds_back: bool,
 }
 
 impl<W: Write> Write for Recorder<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(buffer)?;
+        let written = if self.holds_back { buffer.len() } else { self.inner.write(buffer)? };
         self.recorded.extend_from_slice(&buffer[..written]);
         Ok(written)
     }
@@ -78,9 +80,10 @@ impl<W: Write + Send> AlbumWriter<W> {
         precision: Precision,
     ) -> Result<Self, CacheError> {
         let schema = columns::schema(precision);
-        let recorder = Recorder { inner: writer, recorded: Vec::new(), recorded_from: 0 };
+        let recorder =
+            Recorder { inner: writer, recorded: Vec::new(), recorded_from: 0, holds_back: false };
         let options = ArrowWriterOptions::new()
-            .with_properties(properties()?)
+            .with_properties(properties(precision)?)
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(recorder, schema.clone(), options)
             .map_err(write_error)?;
@@ -126,8 +129,20 @@ impl<W: Write + Send> AlbumWriter<W> {
         for (key, value) in self.footer.to_key_values() {
             self.writer.append_key_value_metadata(KeyValue::new(key, value));
         }
-        let mut inner = self.writer.into_inner().map_err(write_error)?.inner;
-        inner.flush().map_err(|source| CacheError::Write { source })?;
+        self.writer.sync().map_err(|source| CacheError::Write { source })?;
+        let recorder = self.writer.inner_mut();
+        recorder.forget();
+        recorder.holds_back = true;
+        let Recorder { mut inner, recorded: mut end, .. } =
+            self.writer.into_inner().map_err(write_error)?;
+        if !seal_end(&mut end) {
+            let detail = "the footer has no place for its digest".to_owned();
+            return Err(CacheError::Encode { detail });
+        }
+        inner
+            .write_all(&end)
+            .and_then(|()| inner.flush())
+            .map_err(|source| CacheError::Write { source })?;
         Ok(inner)
     }
 
@@ -141,6 +156,14 @@ impl<W: Write + Send> AlbumWriter<W> {
             mel: recorder.digest(mel_start, mel_start + mel_bytes)?,
         })
     }
+}
+
+/// Seals the footer in a file's end, which is the footer, its length and the magic bytes.
+fn seal_end(end: &mut [u8]) -> bool {
+    let Some((footer, [a, b, c, d, _, _, _, _])) = end.split_last_chunk_mut::<8>() else {
+        return false;
+    };
+    footer.len() == u32::from_le_bytes([*a, *b, *c, *d]) as usize && footer::seal(footer)
 }
 
 fn check_mel(info: &SongInfo, mel: &[f32], precision: Precision) -> Result<(), CacheError> {
@@ -180,7 +203,13 @@ pub(crate) fn check_values(
     }
 }
 
-fn properties() -> Result<WriterProperties, CacheError> {
+fn properties(precision: Precision) -> Result<WriterProperties, CacheError> {
+    let encoding = match precision {
+        // Signs and exponents vary little and pack well once they lie side by side.
+        Precision::F32 => Encoding::BYTE_STREAM_SPLIT,
+        // DuckDB (2.0) reads 16-bit floats, but not split.
+        Precision::F16 => Encoding::PLAIN,
+    };
     let mel = ColumnPath::new(vec![columns::MEL.into(), "list".into(), "element".into()]);
     let level = ZstdLevel::try_new(1).map_err(write_error)?;
     Ok(WriterProperties::builder()
@@ -192,7 +221,7 @@ fn properties() -> Result<WriterProperties, CacheError> {
         // Lets a reader that looks for one artist pass over the other songs.
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_column_statistics_enabled(mel.clone(), EnabledStatistics::None)
-        .set_column_encoding(mel.clone(), Encoding::BYTE_STREAM_SPLIT)
+        .set_column_encoding(mel.clone(), encoding)
         .set_column_compression(mel, Compression::ZSTD(level))
         .build())
 }

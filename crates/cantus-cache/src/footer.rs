@@ -5,13 +5,14 @@
 //! | `cantus.format_version` | [`FORMAT_VERSION`](crate::FORMAT_VERSION) |
 //! | `cantus.configuration.<key>` | the caller's settings |
 //! | `cantus.digests` | a line a row group: BLAKE3 of the bytes of its columns before `mel`, a space, BLAKE3 of the bytes of `mel` |
-//! | `cantus.digest` | BLAKE3 of all of the above |
+//! | `cantus.digest` | BLAKE3 of the whole footer, with zeros in place of this digest |
 //!
 //! Parquet's own page checksums are written by few libraries, and not by this one's; the digests
-//! stand in for them. They also keep damaged page headers away from the decoder, which allocates
-//! as much as those ask for.
+//! stand in for them. They also keep damaged headers away from the decoder, which allocates as
+//! much as those ask for.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 const VERSION_KEY: &str = "cantus.format_version";
 const CONFIGURATION_PREFIX: &str = "cantus.configuration.";
@@ -19,6 +20,10 @@ const DIGESTS_KEY: &str = "cantus.digests";
 const DIGEST_KEY: &str = "cantus.digest";
 const PREFIX: &str = "cantus.";
 const CONTEXT: &str = "cantus-cache 2026 footer of an album, form 1";
+/// What stands in place of the digest while it is computed.
+const NO_DIGEST: [u8; 64] = [b'0'; 64];
+/// Thrift's header of a value that is a text of 64 bytes, after the key.
+const VALUE_HEADER: [u8; 2] = [0x18, 64];
 
 /// Digests of one row group's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,16 +62,15 @@ impl Footer {
             .map(|digests| format!("{} {}", digests.info.to_hex(), digests.mel.to_hex()))
             .collect();
         pairs.insert(DIGESTS_KEY.to_owned(), lines.join("\n"));
-        let digest = digest_of(&pairs);
-        pairs.insert(DIGEST_KEY.to_owned(), digest);
+        pairs.insert(DIGEST_KEY.to_owned(), String::from_utf8_lossy(&NO_DIGEST).into_owned());
         pairs
     }
 
-    /// Takes the key-values of this crate out of all those of a file.
+    /// Takes the key-values of this crate out of all those of a file whose [`seal`] is whole.
     pub(crate) fn from_key_values(
         pairs: impl IntoIterator<Item = (String, Option<String>)>,
     ) -> Result<Self, FooterError> {
-        let mut pairs: BTreeMap<String, String> = pairs
+        let pairs: BTreeMap<String, String> = pairs
             .into_iter()
             .filter(|(key, _)| key.starts_with(PREFIX))
             .filter_map(|(key, value)| Some((key, value?)))
@@ -74,10 +78,6 @@ impl Footer {
         let version = pairs.get(VERSION_KEY);
         if version != Some(&crate::FORMAT_VERSION.to_string()) {
             return Err(FooterError::Version(version.cloned()));
-        }
-        let digest = pairs.remove(DIGEST_KEY);
-        if digest != Some(digest_of(&pairs)) {
-            return Err(FooterError::Damaged("the footer does not agree with its digest"));
         }
         let digests = pairs
             .get(DIGESTS_KEY)
@@ -101,13 +101,45 @@ fn digests_of(line: &str) -> Option<Digests> {
     })
 }
 
-fn digest_of(pairs: &BTreeMap<String, String>) -> String {
-    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-    for text in pairs.iter().flat_map(|(key, value)| [key, value]) {
-        hasher.update(&(text.len() as u64).to_le_bytes());
-        hasher.update(text.as_bytes());
+/// Whether a footer agrees with the digest in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seal {
+    Whole,
+    Broken,
+    Absent,
+}
+
+/// Puts the digest into a footer that was encoded with [`Footer::to_key_values`]; false if its
+/// place is not found, or found twice.
+#[must_use]
+pub(crate) fn seal(footer: &mut [u8]) -> bool {
+    let Some(place) = digest_place(footer) else { return false };
+    if footer[place.clone()] != NO_DIGEST {
+        return false;
     }
-    hasher.finalize().to_hex().to_string()
+    let digest = blake3::Hasher::new_derive_key(CONTEXT).update(footer).finalize();
+    footer[place].copy_from_slice(digest.to_hex().as_bytes());
+    true
+}
+
+/// Compares an encoded footer with the digest in it, without decoding it.
+pub(crate) fn check_seal(footer: &[u8]) -> Seal {
+    let Some(place) = digest_place(footer) else { return Seal::Absent };
+    let digest = blake3::Hasher::new_derive_key(CONTEXT)
+        .update(&footer[..place.start])
+        .update(&NO_DIGEST)
+        .update(&footer[place.end..])
+        .finalize();
+    if digest.to_hex().as_bytes() == &footer[place] { Seal::Whole } else { Seal::Broken }
+}
+
+/// Where in an encoded footer the digest is, if it is in one place.
+fn digest_place(footer: &[u8]) -> Option<Range<usize>> {
+    let before = [DIGEST_KEY.as_bytes(), &VALUE_HEADER].concat();
+    let mut places = footer.windows(before.len()).enumerate().filter(|(_, here)| *here == before);
+    let start = places.next()?.0 + before.len();
+    let end = start + NO_DIGEST.len();
+    (places.next().is_none() && end <= footer.len()).then_some(start..end)
 }
 
 #[cfg(test)]
@@ -128,6 +160,12 @@ mod tests {
         footer().to_key_values().into_iter().map(|(key, value)| (key, Some(value))).collect()
     }
 
+    /// As much of a footer as the seal looks at.
+    fn encoded(key_values: &BTreeMap<String, String>) -> Vec<u8> {
+        let pairs = key_values.iter().flat_map(|(key, value)| [key, value]);
+        pairs.flat_map(|text| [&[0x18, text.len() as u8], text.as_bytes()].concat()).collect()
+    }
+
     #[test]
     fn a_footer_reads_back_and_foreign_keys_do_not_matter() {
         let mut pairs = pairs();
@@ -139,28 +177,38 @@ mod tests {
     }
 
     #[test]
-    fn any_change_of_any_value_is_noticed() {
-        for key in pairs().into_keys() {
-            let mut changed = pairs();
-            if let Some(Some(value)) = changed.get_mut(&key) {
-                value.push('0');
-            }
-            assert!(Footer::from_key_values(changed).is_err(), "{key} changed");
-            let mut without = pairs();
-            without.remove(&key);
-            assert!(Footer::from_key_values(without).is_err(), "{key} removed");
+    fn another_version_is_told_apart_from_damage() {
+        let mut other = pairs();
+        other.insert(VERSION_KEY.to_owned(), Some("7".to_owned()));
+        assert_eq!(Footer::from_key_values(other), Err(FooterError::Version(Some("7".to_owned()))));
+        assert_eq!(Footer::from_key_values([]), Err(FooterError::Version(None)));
+        let mut without = pairs();
+        without.remove(DIGESTS_KEY);
+        assert!(matches!(Footer::from_key_values(without), Err(FooterError::Damaged(_))));
+    }
+
+    #[test]
+    fn no_change_of_a_sealed_footer_goes_unnoticed() {
+        let mut sealed = encoded(&footer().to_key_values());
+        assert_eq!(check_seal(&sealed), Seal::Broken);
+        assert!(seal(&mut sealed));
+        assert_eq!(check_seal(&sealed), Seal::Whole);
+        assert!(!seal(&mut sealed), "a footer is sealed once");
+        for at in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone();
+            flipped[at / 8] ^= 1 << (at % 8);
+            assert_ne!(check_seal(&flipped), Seal::Whole, "bit {at}");
+        }
+        for length in 0..sealed.len() {
+            assert_ne!(check_seal(&sealed[..length]), Seal::Whole, "cut at {length}");
         }
     }
 
     #[test]
-    fn another_version_is_told_apart_from_damage() {
-        let mut other = pairs();
-        other.insert(VERSION_KEY.to_owned(), Some("7".to_owned()));
-        assert_eq!(
-            Footer::from_key_values(other),
-            Err(FooterError::Version(Some("7".to_owned())))
-        );
-        let none = BTreeMap::new();
-        assert_eq!(Footer::from_key_values(none), Err(FooterError::Version(None)));
+    fn a_setting_that_looks_like_the_digest_is_refused_not_mistaken_for_it() {
+        let mut footer = footer();
+        let trap = String::from_utf8([DIGEST_KEY.as_bytes(), &VALUE_HEADER, &NO_DIGEST].concat());
+        footer.configuration.insert("trap".to_owned(), trap.unwrap());
+        assert!(!seal(&mut encoded(&footer.to_key_values())));
     }
 }

@@ -64,10 +64,9 @@ impl SpectrogramStore {
         let places: Vec<Place> = wanted
             .iter()
             .map(|id| {
-                found.remove(id).ok_or_else(|| CacheError::MissingSong {
-                    song: id.clone(),
-                    files: files.len(),
-                })
+                found
+                    .remove(id)
+                    .ok_or_else(|| CacheError::MissingSong { song: id.clone(), files: files.len() })
             })
             .collect::<Result<_, _>>()?;
         let n_mels = common_n_mels(files, &places)?;
@@ -155,13 +154,16 @@ impl SpectrogramStore {
     }
 }
 
+/// Settings as key-values.
+type Configuration = BTreeMap<String, String>;
+
 /// Opens all files and notes where the wanted songs are; also returns the settings that the files
 /// with such songs have in common.
 fn find(
     files: &[PathBuf],
     wanted: &BTreeSet<&str>,
-) -> Result<(BTreeMap<String, Place>, BTreeMap<String, String>), CacheError> {
-    type Opened = (BTreeMap<String, String>, Vec<(usize, SongInfo)>);
+) -> Result<(BTreeMap<String, Place>, Configuration), CacheError> {
+    type Opened = (Configuration, Vec<(usize, SongInfo)>);
     let opened: Vec<Result<Opened, CacheError>> = files
         .par_iter()
         .map(|path| {
@@ -175,7 +177,7 @@ fn find(
         })
         .collect();
     let mut found = BTreeMap::new();
-    let mut common: Option<(usize, BTreeMap<String, String>)> = None;
+    let mut common: Option<(usize, Configuration)> = None;
     // In the order of the files, so that the same error is reported each time.
     for (file, opened) in opened.into_iter().enumerate() {
         let (configuration, songs) = opened?;
@@ -198,14 +200,14 @@ fn find(
 }
 
 fn check_same(
-    first: (&Path, &BTreeMap<String, String>),
-    second: (&Path, &BTreeMap<String, String>),
+    first: (&Path, &Configuration),
+    second: (&Path, &Configuration),
 ) -> Result<(), CacheError> {
     let keys: BTreeSet<&String> = first.1.keys().chain(second.1.keys()).collect();
     let Some(key) = keys.into_iter().find(|key| first.1.get(*key) != second.1.get(*key)) else {
         return Ok(());
     };
-    let value = |of: &BTreeMap<String, String>| of.get(key).map_or("absent", |v| v).to_owned();
+    let value = |of: &Configuration| of.get(key).map_or("absent", |v| v).to_owned();
     Err(CacheError::MixedConfiguration {
         key: format!("`{key}`"),
         first: first.0.to_path_buf(),
@@ -310,10 +312,7 @@ mod tests {
         let (a, b) = (Path::new("/a"), Path::new("/b"));
         check_same((a, &one), (b, &one)).unwrap();
         let error = check_same((a, &one), (b, &two)).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "spectrograms do not fit together: `n_fft` is 2048 in /a but 1024 in /b"
-        );
+        assert_eq!(error, "spectrograms do not fit together: `n_fft` is 2048 in /a but 1024 in /b");
         let error = check_same((a, &one), (b, &BTreeMap::new())).unwrap_err().to_string();
         assert!(error.ends_with("2048 in /a but absent in /b"), "{error}");
     }

@@ -2,18 +2,16 @@ use std::path::Path;
 
 use cantus_cache::{AlbumFile, CacheError, Precision, SongInfo};
 
-use crate::{album_bytes, bits, configuration, info, mel};
+use crate::{album_bytes, bits, info, mel};
 
 fn songs() -> [SongInfo; 3] {
     [info("a/b/one", 20, 8), info("a/b/two \u{1f3b5}", 0, 8), info("a/b/three", 31, 8)]
 }
 
 /// Opens an album and reads all of it.
-fn read(path: &Path) -> Result<Vec<(SongInfo, Vec<f32>)>, CacheError> {
+fn read(path: &Path) -> Result<Vec<Vec<f32>>, CacheError> {
     let album = AlbumFile::open(path)?;
-    assert_eq!(album.configuration(), &configuration());
-    let songs = album.songs().iter().cloned().enumerate();
-    songs.map(|(index, info)| Ok((info, album.read_mel(index)?))).collect()
+    (0..album.songs().len()).map(|index| album.read_mel(index)).collect()
 }
 
 fn is_typed(error: &CacheError) -> bool {
@@ -43,28 +41,17 @@ fn an_album_cut_off_anywhere_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_flipped_bit_is_an_error_or_changes_nothing() {
+fn a_flipped_bit_anywhere_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("album.parquet");
     let whole = album_bytes(&songs(), Precision::F32);
-    let mut unnoticed = 0;
     for at in 0..whole.len() {
         let mut flipped = whole.clone();
         flipped[at] ^= 1 << (at % 8);
         std::fs::write(&path, &flipped).unwrap();
-        match read(&path) {
-            Err(error) => assert!(is_typed(&error), "flipped at {at}: {error:?}"),
-            Ok(read) => {
-                unnoticed += 1;
-                for ((found, values), expected) in read.iter().zip(songs()) {
-                    assert_eq!(found, &expected, "flipped at {at}");
-                    assert_eq!(bits(values), bits(&mel(&expected)), "flipped at {at}");
-                }
-            }
-        }
+        let error = read(&path).unwrap_err();
+        assert!(is_typed(&error), "flipped at {at}: {error:?}");
     }
-    // Some of the footer (statistics, the writer's name) has no bearing on what is read.
-    assert!(unnoticed < whole.len() / 4, "{unnoticed} of {} flips unnoticed", whole.len());
 }
 
 #[test]

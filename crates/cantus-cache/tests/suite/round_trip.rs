@@ -71,7 +71,8 @@ proptest! {
             prop_assert_eq!(bits(&album.read_mel(index).unwrap()), bits(&expected));
         }
         let outside = album.read_mel(songs.len());
-        prop_assert!(matches!(outside, Err(CacheError::NoSuchSong { .. })));
+        let is_refused = matches!(outside, Err(CacheError::NoSuchSong { .. }));
+        prop_assert!(is_refused);
     }
 }
 
@@ -119,10 +120,7 @@ fn a_song_that_is_refused_leaves_the_album_as_it_was() {
         let mut values = mel(&bad);
         values[9] = value;
         let error = writer.write_song(&bad, &values).unwrap_err();
-        assert!(
-            matches!(error, CacheError::Value { frame: 2, band: 1, .. }),
-            "{value}: {error:?}"
-        );
+        assert!(matches!(error, CacheError::Value { frame: 2, band: 1, .. }), "{value}: {error:?}");
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("album.parquet");
@@ -151,11 +149,12 @@ fn the_writers_own_error_comes_back() {
     let song = info("song", 50, 16);
     let whole = album_bytes(std::slice::from_ref(&song), Precision::F32).len();
     for room in (0..whole).step_by(97) {
-        let written = AlbumWriter::new(Full(room), &configuration(), Precision::F32)
-            .and_then(|mut writer| {
+        let written = AlbumWriter::new(Full(room), &configuration(), Precision::F32).and_then(
+            |mut writer| {
                 writer.write_song(&song, &mel(&song))?;
                 writer.finish()
-            });
+            },
+        );
         let error = written.unwrap_err();
         let CacheError::Write { source } = &error else { panic!("{room}: {error:?}") };
         assert_eq!(source.kind(), io::ErrorKind::StorageFull);

@@ -143,7 +143,8 @@ fn bit_equality_holds_between_one_thread_and_many() {
     let files = albums(folder.path());
     let load = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let store = pool.install(|| SpectrogramStore::load(&files, &ids(&["d", "c", "a"]), 1 << 20));
+        let store =
+            pool.install(|| SpectrogramStore::load(&files, &ids(&["d", "c", "a"]), 1 << 20));
         let store = store.unwrap();
         let mut clips = Vec::new();
         for song in 0..3 {

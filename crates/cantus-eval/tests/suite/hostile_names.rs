@@ -177,8 +177,12 @@ fn a_history_with_a_gap_breaks_its_line_and_marks_the_best_epoch() {
 fn histories_of_no_epoch_one_epoch_and_no_numbers_are_drawn() {
     let empty = history_svg(&[], "t", Placement::Inline).unwrap();
     assert!(all_text(&parse(&empty)).contains("no epochs yet"));
-    for line in ["{\"epoch\":1,\"training_loss\":2.5,\"is_best\":true}", "{\"epoch\":7}"] {
-        let svg = history_svg(&parse_history(line).unwrap(), "t", Placement::Inline).unwrap();
+    for (epoch, loss) in [(1, "2.5"), (7, "null")] {
+        let line = format!(
+            "{{\"epoch\":{epoch},\"training_loss\":{loss},\"training_accuracy\":null,\
+             \"validation_loss\":null,\"validation_accuracy\":null,\"learning_rate\":null}}"
+        );
+        let svg = history_svg(&parse_history(&line).unwrap(), "t", Placement::Inline).unwrap();
         parse(&svg);
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }

@@ -40,15 +40,11 @@ pub fn batch_norm_train(
     beta: &Tensor,
     epsilon: f64,
 ) -> Result<BatchNormTraining, KernelError> {
-    let axes = Axes::of(x, gamma, beta, epsilon)?;
     let x = x.contiguous()?;
-    let (mean, variance) = match x.dtype() {
-        DType::F32 => with_elements::<f32, _>(OPERATION, &x, |x| axes.moments(x))?,
-        _ => with_elements::<f64, _>(OPERATION, &x, |x| axes.moments(x))?,
-    };
-    let output = normalise(&x, gamma, beta, axes, &mean, &variance, epsilon, Origin::Batch)?;
-    let statistic = |values| tensor::<f64>(values, axes.channels)?.to_dtype(x.dtype());
-    Ok(BatchNormTraining { output, mean: statistic(mean)?, variance: statistic(variance)? })
+    let (normalisation, moments) = Normalisation::by_batch(&x, gamma, beta, epsilon)?;
+    let output = x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, normalisation)?;
+    let [mean, variance] = moments;
+    Ok(BatchNormTraining { output, mean, variance })
 }
 
 /// Batch normalisation by given statistics, such as running averages: they are constants to the gradient.
@@ -65,21 +61,17 @@ pub fn batch_norm_eval(
     variance: &Tensor,
     epsilon: f64,
 ) -> Result<Tensor, KernelError> {
-    let axes = Axes::of(x, gamma, beta, epsilon)?;
-    check_operand(OPERATION, x, "mean", mean, &[axes.channels])?;
-    check_operand(OPERATION, x, "variance", variance, &[axes.channels])?;
-    let values = |statistic: &Tensor| statistic.to_dtype(DType::F64)?.to_vec1::<f64>();
-    let (mean, variance) = (values(mean)?, values(variance)?);
-    let x = x.contiguous()?;
-    normalise(&x, gamma, beta, axes, &mean, &variance, epsilon, Origin::Given)
+    let normalisation = Normalisation::by_given(x, gamma, beta, [mean, variance], epsilon)?;
+    let (gamma, beta) = (gamma.contiguous()?, beta.contiguous()?);
+    Ok(x.contiguous()?.apply_op3(&gamma, &beta, normalisation)?)
 }
 
 /// `[outer, channel, inner]`: what any shape with the channel on axis 1 comes to.
 #[derive(Clone, Copy)]
-struct Axes {
-    channels: usize,
-    inner: usize,
+pub(crate) struct Axes {
     outer: usize,
+    pub(crate) channels: usize,
+    pub(crate) inner: usize,
 }
 
 impl Axes {
@@ -110,7 +102,16 @@ impl Axes {
         x: &'a [T],
         channel: usize,
     ) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
-        let inner = self.inner;
+        self.channel_of(x, self.inner, channel)
+    }
+
+    /// The same of a tensor that has `inner` values for each batch item and channel.
+    pub(crate) fn channel_of<'a, T>(
+        &self,
+        x: &'a [T],
+        inner: usize,
+        channel: usize,
+    ) -> impl Iterator<Item = &'a [T]> + use<'a, T> {
         x.chunks_exact(inner).skip(channel).step_by(self.channels)
     }
 
@@ -151,30 +152,109 @@ enum Origin {
     Given,
 }
 
-#[expect(clippy::too_many_arguments, reason = "private; each has its own meaning")]
-fn normalise(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    axes: Axes,
-    mean: &[f64],
-    variance: &[f64],
-    epsilon: f64,
+/// The statistics to normalise by.
+pub(crate) struct Normalisation {
+    pub(crate) axes: Axes,
+    pub(crate) mean: Vec<f64>,
+    pub(crate) inverse_deviation: Vec<f64>,
     origin: Origin,
-) -> Result<Tensor, KernelError> {
-    let inverse_deviation = variance.iter().map(|v| 1.0 / (v + epsilon).sqrt()).collect();
-    let normalisation = Normalisation { axes, mean: mean.to_vec(), inverse_deviation, origin };
-    Ok(x.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, normalisation)?)
 }
 
-struct Normalisation {
-    axes: Axes,
-    mean: Vec<f64>,
-    inverse_deviation: Vec<f64>,
-    origin: Origin,
+/// What the gradient of a channel's input is computed from.
+#[derive(Clone, Copy)]
+pub(crate) struct Slopes<T> {
+    scale: T,
+    mean: T,
+    /// How much a change of any value moves all of the channel, by way of the mean and of the deviation.
+    common: T,
+    tilt: T,
+}
+
+impl<T: Element> Slopes<T> {
+    /// The gradient of an input for the gradient of its own output.
+    #[inline]
+    pub(crate) fn input_gradient(self, x: T, dy: T) -> T {
+        self.scale * ((dy - self.common) - (x - self.mean) * self.tilt)
+    }
 }
 
 impl Normalisation {
+    /// By the mean and variance of `x` (contiguous), which are returned too.
+    pub(crate) fn by_batch(
+        x: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        epsilon: f64,
+    ) -> Result<(Self, [Tensor; 2]), KernelError> {
+        let axes = Axes::of(x, gamma, beta, epsilon)?;
+        let (mean, variance) = match x.dtype() {
+            DType::F32 => with_elements::<f32, _>(OPERATION, x, |x| axes.moments(x))?,
+            _ => with_elements::<f64, _>(OPERATION, x, |x| axes.moments(x))?,
+        };
+        let statistic =
+            |values: &[f64]| tensor(values.to_vec(), axes.channels)?.to_dtype(x.dtype());
+        let moments = [statistic(&mean)?, statistic(&variance)?];
+        Ok((Self::new(axes, mean, &variance, epsilon, Origin::Batch), moments))
+    }
+
+    /// By a given mean and variance.
+    pub(crate) fn by_given(
+        x: &Tensor,
+        gamma: &Tensor,
+        beta: &Tensor,
+        moments: [&Tensor; 2],
+        epsilon: f64,
+    ) -> Result<Self, KernelError> {
+        let axes = Axes::of(x, gamma, beta, epsilon)?;
+        let [mean, variance] = moments;
+        check_operand(OPERATION, x, "mean", mean, &[axes.channels])?;
+        check_operand(OPERATION, x, "variance", variance, &[axes.channels])?;
+        let values = |moment: &Tensor| moment.to_dtype(DType::F64)?.to_vec1::<f64>();
+        Ok(Self::new(axes, values(mean)?, &values(variance)?, epsilon, Origin::Given))
+    }
+
+    fn new(axes: Axes, mean: Vec<f64>, variance: &[f64], epsilon: f64, origin: Origin) -> Self {
+        let inverse_deviation = variance.iter().map(|v| 1.0 / (v + epsilon).sqrt()).collect();
+        Self { axes, mean, inverse_deviation, origin }
+    }
+
+    /// Normalises values of one channel.
+    pub(crate) fn apply<T: Element>(
+        &self,
+        channel: usize,
+        gamma: T,
+        beta: T,
+        x: &[T],
+        y: &mut [T],
+    ) {
+        let mean = T::from_f64(self.mean[channel]);
+        let scale = T::from_f64(self.inverse_deviation[channel] * gamma.to_f64());
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = (x - mean) * scale + beta;
+        }
+    }
+
+    /// For one channel, given the gradients of its gamma and beta.
+    pub(crate) fn slopes<T: Element>(
+        &self,
+        channel: usize,
+        gamma: T,
+        dgamma: f64,
+        dbeta: f64,
+    ) -> Slopes<T> {
+        let inverse_deviation = self.inverse_deviation[channel];
+        let share = match self.origin {
+            Origin::Batch => 1.0 / self.axes.count(),
+            Origin::Given => 0.0,
+        };
+        Slopes {
+            scale: T::from_f64(inverse_deviation * gamma.to_f64()),
+            mean: T::from_f64(self.mean[channel]),
+            common: T::from_f64(dbeta * share),
+            tilt: T::from_f64(inverse_deviation * dgamma * share),
+        }
+    }
+
     fn forward<T: Element>(
         &self,
         x: (&CpuStorage, &Layout),
@@ -186,17 +266,11 @@ impl Normalisation {
         let gamma = elements::<T>(OPERATION, gamma.0, gamma.1)?;
         let beta = elements::<T>(OPERATION, beta.0, beta.1)?;
         let mut y = vec![T::zero(); x.len()];
-        y.par_chunks_mut(self.axes.inner).zip(x.par_chunks(self.axes.inner)).enumerate().for_each(
-            |(row, (y, x))| {
-                let channel = row % self.axes.channels;
-                let mean = T::from_f64(self.mean[channel]);
-                let scale = T::from_f64(self.inverse_deviation[channel] * gamma[channel].to_f64());
-                let shift = beta[channel];
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = (x - mean) * scale + shift;
-                }
-            },
-        );
+        let inner = self.axes.inner;
+        y.par_chunks_mut(inner).zip(x.par_chunks(inner)).enumerate().for_each(|(row, (y, x))| {
+            let channel = row % self.axes.channels;
+            self.apply(channel, gamma[channel], beta[channel], x, y);
+        });
         Ok(result(y, shape))
     }
 
@@ -232,19 +306,9 @@ impl Normalisation {
             .enumerate()
             .for_each(|(row, (dx, (x, dy)))| {
                 let channel = row % self.axes.channels;
-                let inverse_deviation = self.inverse_deviation[channel];
-                let scale = T::from_f64(inverse_deviation * gamma[channel].to_f64());
-                if self.origin == Origin::Given {
-                    for (dx, &dy) in dx.iter_mut().zip(dy) {
-                        *dx = scale * dy;
-                    }
-                    return;
-                }
-                let mean = T::from_f64(self.mean[channel]);
-                let common = T::from_f64(dbeta[channel] / self.axes.count());
-                let slope = T::from_f64(inverse_deviation * dgamma[channel] / self.axes.count());
+                let slopes = self.slopes(channel, gamma[channel], dgamma[channel], dbeta[channel]);
                 for (dx, (&x, &dy)) in dx.iter_mut().zip(x.iter().zip(dy)) {
-                    *dx = scale * ((dy - common) - (x - mean) * slope);
+                    *dx = slopes.input_gradient(x, dy);
                 }
             });
         dx
@@ -264,11 +328,16 @@ impl Normalisation {
                 })
             })
         })???;
-        let parameter = |gradient: Vec<f64>| {
-            tensor(gradient.into_iter().map(T::from_f64).collect::<Vec<T>>(), self.axes.channels)
-        };
-        Ok((Some(tensor(dx, x.shape())?), Some(parameter(dgamma)?), Some(parameter(dbeta)?)))
+        let (dgamma, dbeta) = (parameter_gradient::<T>(&dgamma)?, parameter_gradient::<T>(&dbeta)?);
+        Ok((Some(tensor(dx, x.shape())?), Some(dgamma), Some(dbeta)))
     }
+}
+
+/// A gradient that was summed in double precision, as a tensor of the operands' type.
+pub(crate) fn parameter_gradient<T: Element>(gradient: &[f64]) -> candle_core::Result<Tensor> {
+    let gradient: Vec<T> = gradient.iter().map(|&g| T::from_f64(g)).collect();
+    let channels = gradient.len();
+    tensor(gradient, channels)
 }
 
 impl CustomOp3 for Normalisation {

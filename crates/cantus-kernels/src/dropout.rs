@@ -67,7 +67,8 @@ struct Dropout {
 impl Dropout {
     /// What the forward pass does to the input and the backward pass to the gradient.
     fn apply<T: Element>(&self, x: &[T]) -> Vec<T> {
-        let threshold = (self.probability * 2f64.powi(32)).round() as u64;
+        // A probability within 2^-33 of 1 saturates: one value in 2^32 is kept.
+        let threshold = (self.probability * 2f64.powi(32)).round() as u32;
         let scale = T::from_f64(1.0 / (1.0 - self.probability));
         let generator = self.key.generator();
         let mut y = vec![T::zero(); x.len()];
@@ -80,8 +81,8 @@ impl Dropout {
                 generator.fill_bytes(&mut bytes);
                 let (words, _) = bytes.as_chunks::<4>();
                 for ((y, &x), &word) in y.iter_mut().zip(x).zip(words) {
-                    let kept = u64::from(u32::from_le_bytes(word)) >= threshold;
-                    *y = if kept { x * scale } else { T::zero() };
+                    let kept = u32::from_le_bytes(word) >= threshold;
+                    *y = T::select(kept, x * scale, T::zero());
                 }
             }
         });

@@ -9,6 +9,9 @@ pub(crate) trait Element: WithDType {
     /// `exp(x) - 1` for `x <= 0`, without cancellation near 0.
     fn exp_m1_of_negative(self) -> Self;
 
+    /// `yes` or `no`, without a branch: for conditions that cannot be predicted.
+    fn select(condition: bool, yes: Self, no: Self) -> Self;
+
     /// Lends `body` the calling thread's scratch space, `length` elements with whatever was left in them.
     ///
     /// The space lives on with the thread: a fresh page costs more than the arithmetic on it. Must not be nested.
@@ -51,6 +54,12 @@ impl Element for f32 {
         power * exp_m1_r + (power - 1.0)
     }
 
+    #[inline]
+    fn select(condition: bool, yes: f32, no: f32) -> f32 {
+        let mask = u32::from(condition).wrapping_neg();
+        f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+    }
+
     fn with_scratch<R>(length: usize, body: impl FnOnce(&mut [Self]) -> R) -> R {
         SCRATCH_F32.with_borrow_mut(|space| body(grown(space, length)))
     }
@@ -62,12 +71,19 @@ impl Element for f64 {
         self.exp_m1()
     }
 
+    #[inline]
+    fn select(condition: bool, yes: f64, no: f64) -> f64 {
+        let mask = u64::from(condition).wrapping_neg();
+        f64::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+    }
+
     fn with_scratch<R>(length: usize, body: impl FnOnce(&mut [Self]) -> R) -> R {
         SCRATCH_F64.with_borrow_mut(|space| body(grown(space, length)))
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
 

@@ -145,6 +145,7 @@ fn gemm_checked<T: Element>(
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact")]
 mod tests {
     use super::*;
 

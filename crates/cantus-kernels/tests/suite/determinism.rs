@@ -1,5 +1,5 @@
 use candle_core::{Tensor, Var};
-use cantus_kernels::{DropoutKey, batch_norm_train, conv2d_same_elu, dropout, max_pool2d};
+use cantus_kernels::{DropoutKey, batch_norm_max_pool2d_train, conv2d_same_elu, dropout};
 
 use crate::numbers::random_f32;
 
@@ -10,7 +10,7 @@ fn block_bits() -> Vec<Vec<u32>> {
     let [bias, gamma, beta] =
         [3, 4, 5].map(|seed| Var::from_tensor(&random_f32(&[7], seed)).unwrap());
     let y = conv2d_same_elu(&x, &weight, &bias).unwrap();
-    let y = max_pool2d(&batch_norm_train(&y, &gamma, &beta, 1e-3).unwrap().output, (4, 2)).unwrap();
+    let y = batch_norm_max_pool2d_train(&y, &gamma, &beta, 1e-3, (4, 2)).unwrap().output;
     let y = dropout(&y, 0.1, DropoutKey { seed: 1, layer: 2, step: 3 }).unwrap();
     let gradients = (&y * &y).unwrap().sum_all().unwrap().backward().unwrap();
     let bits = |t: &Tensor| -> Vec<u32> {

@@ -1,5 +1,8 @@
 use candle_core::{DType, Tensor};
-use cantus_kernels::{batch_norm_eval, batch_norm_train};
+use cantus_kernels::{
+    batch_norm_eval, batch_norm_max_pool2d_eval, batch_norm_max_pool2d_train, batch_norm_train,
+    max_pool2d,
+};
 
 use crate::difference::check_gradients;
 use crate::numbers::{assert_close, random, values};
@@ -82,6 +85,41 @@ fn evaluation_normalises_by_the_given_statistics_which_are_constants() {
     let expected = normalised(&x, &shape, &gamma, &beta, &values(&mean), &values(&variance));
     assert_close(&values(&evaluate(&operands)), &expected, 1e-14);
     check_gradients(&operands, evaluate);
+}
+
+#[test]
+fn normalising_and_pooling_in_one_gives_the_output_of_the_two() {
+    let (x, gamma, beta) = (random(&[3, 4, 9, 23], 1), random(&[4], 2), random(&[4], 3));
+    let (mean, variance) = (random(&[4], 4), random(&[4], 5).abs().unwrap());
+    for dtype in [DType::F32, DType::F64] {
+        let [x, gamma, beta, mean, variance] =
+            [&x, &gamma, &beta, &mean, &variance].map(|t| t.to_dtype(dtype).unwrap());
+        let one = batch_norm_max_pool2d_train(&x, &gamma, &beta, EPSILON, (4, 2)).unwrap();
+        let two = batch_norm_train(&x, &gamma, &beta, EPSILON).unwrap();
+        assert_eq!(values(&one.output), values(&max_pool2d(&two.output, (4, 2)).unwrap()));
+        assert_eq!(values(&one.mean), values(&two.mean));
+        assert_eq!(values(&one.variance), values(&two.variance));
+        let one = batch_norm_max_pool2d_eval(&x, &gamma, &beta, &mean, &variance, EPSILON, (4, 2));
+        let two = batch_norm_eval(&x, &gamma, &beta, &mean, &variance, EPSILON).unwrap();
+        assert_eq!(values(&one.unwrap()), values(&max_pool2d(&two, (4, 2)).unwrap()));
+    }
+}
+
+#[test]
+fn the_gradients_of_normalising_and_pooling_in_one_equal_finite_differences() {
+    for (shape, window) in [([3, 2, 5, 7], (2, 2)), ([2, 3, 4, 11], (4, 3)), ([2, 1, 1, 1], (1, 1))]
+    {
+        let channels = shape[1];
+        let operands = [random(&shape, 1), random(&[channels], 2), random(&[channels], 3)];
+        check_gradients(&operands, |o| {
+            batch_norm_max_pool2d_train(&o[0], &o[1], &o[2], EPSILON, window).unwrap().output
+        });
+        let (mean, variance) = (random(&[channels], 4), random(&[channels], 5).abs().unwrap());
+        check_gradients(&operands, |o| {
+            batch_norm_max_pool2d_eval(&o[0], &o[1], &o[2], &mean, &variance, EPSILON, window)
+                .unwrap()
+        });
+    }
 }
 
 #[test]

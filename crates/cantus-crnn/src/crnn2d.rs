@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::ops::softmax_last_dim;
 use cantus_kernels::{
-    DropoutKey, batch_norm_eval, batch_norm_train, conv2d_same_elu, dropout, max_pool2d,
+    BatchNormTraining, DropoutKey, batch_norm_eval, batch_norm_max_pool2d_eval,
+    batch_norm_max_pool2d_train, batch_norm_train, conv2d_same_elu, dropout,
 };
 
 use crate::gru::Gru;
@@ -243,7 +244,7 @@ impl Crnn2d {
             let layer = format!("conv{block}");
             let (weight, bias) = (run.weight(&layer, "weight")?, run.weight(&layer, "bias")?);
             x = conv2d_same_elu(&x, &weight, &bias)?;
-            x = max_pool2d(&run.normalise(&format!("norm{block}"), &x)?, pool)?;
+            x = run.normalise_and_pool(&format!("norm{block}"), &x, pool)?;
             observe(&format!("block{block}"), Output::Planes(&x))?;
             x = run.drop(&x, self.config.block_dropout)?;
         }
@@ -319,14 +320,38 @@ impl Run<'_> {
         let epsilon = self.model.config.batch_norm_epsilon;
         let (gamma, beta) = (self.weight(layer, "weight")?, self.weight(layer, "bias")?);
         if self.mode == Mode::Evaluation {
-            let mean = self.weight(layer, "running_mean")?;
-            let variance = self.weight(layer, "running_var")?;
+            let [mean, variance] = self.running(layer)?;
             return Ok(batch_norm_eval(x, &gamma, &beta, &mean, &variance, epsilon)?);
         }
-        let normalised = batch_norm_train(x, &gamma, &beta, epsilon)?;
-        let (mean, variance) = (normalised.mean, normalised.variance);
+        Ok(self.keep_statistics(layer, batch_norm_train(x, &gamma, &beta, epsilon)?))
+    }
+
+    fn normalise_and_pool(
+        &mut self,
+        layer: &str,
+        x: &Tensor,
+        pool: (usize, usize),
+    ) -> Result<Tensor, CrnnError> {
+        let epsilon = self.model.config.batch_norm_epsilon;
+        let (gamma, beta) = (self.weight(layer, "weight")?, self.weight(layer, "bias")?);
+        if self.mode == Mode::Evaluation {
+            let [mean, variance] = self.running(layer)?;
+            return Ok(batch_norm_max_pool2d_eval(
+                x, &gamma, &beta, &mean, &variance, epsilon, pool,
+            )?);
+        }
+        let normalised = batch_norm_max_pool2d_train(x, &gamma, &beta, epsilon, pool)?;
+        Ok(self.keep_statistics(layer, normalised))
+    }
+
+    fn running(&self, layer: &str) -> Result<[Tensor; 2], CrnnError> {
+        Ok([self.weight(layer, "running_mean")?, self.weight(layer, "running_var")?])
+    }
+
+    fn keep_statistics(&mut self, layer: &str, normalised: BatchNormTraining) -> Tensor {
+        let BatchNormTraining { output, mean, variance, .. } = normalised;
         self.statistics.push(BatchStatistics { layer: layer.to_owned(), mean, variance });
-        Ok(normalised.output)
+        output
     }
 
     fn drop(&mut self, x: &Tensor, probability: f64) -> Result<Tensor, CrnnError> {

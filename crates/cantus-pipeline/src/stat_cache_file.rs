@@ -8,8 +8,7 @@
 //! digest of everything before: 32 bytes
 //! ```
 //!
-//! Numbers are little-endian. A million entries are some 250 MB of text as JSON and take seconds;
-//! in this form they are read in a fraction of one.
+//! Numbers are little-endian. A million entries take 190 MB and, at start, no parsing of text.
 
 use std::collections::HashMap;
 use std::io::{self, Write};

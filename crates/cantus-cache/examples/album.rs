@@ -1,7 +1,8 @@
 //! Writes a small album whose values follow a formula, so that any Parquet reader can be checked
 //! against it: `cargo run --example album -- /tmp/album.parquet [f16]`.
 //!
-//! Value `i` (from 0) of song `s` is `-0.0137 * (i * (s + 1) mod 5839)`, computed as f32. In Python:
+//! Value `i` (from 0) of song `s` is `-0.0137 * (i * (s + 1) mod 5839)`, computed as f32. In
+//! Python:
 //!
 //! ```python
 //! import numpy, pyarrow.parquet

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `cantus.format_version` | [`FORMAT_VERSION`](crate::FORMAT_VERSION) |
 //! | `cantus.configuration.<key>` | the caller's settings |
-//! | `cantus.digests` | a line a row group: BLAKE3 of the bytes of its columns before `mel`, a space, BLAKE3 of the bytes of `mel` |
+//! | `cantus.digests` | a line a row group: BLAKE3 of its small columns, a space, of `mel` |
 //! | `cantus.digest` | BLAKE3 of the whole footer, with zeros in place of this digest |
 //!
 //! Parquet's own page checksums are written by few libraries, and not by this one's; the digests

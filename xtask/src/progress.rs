@@ -42,7 +42,8 @@ impl Progress {
             .with_target(false)
             .without_time()
             .try_init();
-        // A second command of the same process (a test driving the library) keeps the first one's log.
+        // A second command of the same process (a test driving the library) keeps the first one's
+        // log.
         drop(result);
     }
 

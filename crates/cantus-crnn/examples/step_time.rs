@@ -1,7 +1,8 @@
 //! Times training steps and inference of the paper's network on random clips.
 //!
-//! `cargo run --release -p cantus-crnn --example step_time -- [--frames 94] [--batch 16] [--steps 10]`; the number of
-//! threads is `RAYON_NUM_THREADS`. A step is forward, loss and backward, without the optimiser.
+//! `cargo run --release -p cantus-crnn --example step_time -- --frames 94 --batch 16 --steps 10`;
+//! the number of threads is `RAYON_NUM_THREADS`. A step is forward, loss and backward, without the
+//! optimiser.
 #![expect(clippy::print_stdout, reason = "an example speaks to its reader")]
 
 use std::error::Error;

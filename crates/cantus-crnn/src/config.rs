@@ -6,11 +6,12 @@ use crate::CrnnError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GruForm {
-    /// Keras 2's default, and the paper's: hard sigmoid gates `clip(0.2 v + 0.5, 0, 1)`, the reset gate applied to the
-    /// state before the product, one bias.
+    /// Keras 2's default, and the paper's: hard sigmoid gates `clip(0.2 v + 0.5, 0, 1)`, the reset
+    /// gate applied to the state before the product, one bias.
     #[default]
     Keras,
-    /// PyTorch's, cuDNN's, and Keras 3's default: logistic gates, the reset gate applied after the product, two biases.
+    /// PyTorch's, cuDNN's, and Keras 3's default: logistic gates, the reset gate applied after the
+    /// product, two biases.
     Torch,
 }
 
@@ -58,11 +59,13 @@ impl Default for Crnn2dConfig {
 }
 
 impl Crnn2dConfig {
-    /// Layers of a kind, and sizes, beyond which a configuration is refused: then no product of sizes overflows.
+    /// Layers of a kind, and sizes, beyond which a configuration is refused: then no product of
+    /// sizes overflows.
     const MAX_LAYERS: usize = 64;
     const MAX_SIZE: usize = 1 << 16;
 
-    /// Checks that every size is at least 1, that pooling leaves a mel row, and that probabilities are such.
+    /// Checks that every size is at least 1, that pooling leaves a mel row, and that probabilities
+    /// are such.
     ///
     /// # Errors
     /// [`CrnnError::Config`] with the field's name.

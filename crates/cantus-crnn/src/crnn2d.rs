@@ -42,14 +42,15 @@ pub struct BatchStatistics {
 pub struct Forward {
     /// `[batch, class]`, before the softmax.
     pub logits: Tensor,
-    /// `[batch, units]`: the last recurrent state, which the dense layer sees (in training after dropout).
+    /// `[batch, units]`: the last recurrent state, which the dense layer sees (in training after
+    /// dropout).
     pub embedding: Tensor,
     /// The batch's statistics, a record for each normalisation; empty in evaluation.
     pub statistics: Vec<BatchStatistics>,
 }
 
-/// The paper's network: batch normalisation over mel bands, blocks of 3x3 convolution, ELU, batch normalisation, max
-/// pooling and dropout, recurrent layers, a dense layer on the last state.
+/// The paper's network: batch normalisation over mel bands, blocks of 3x3 convolution, ELU, batch
+/// normalisation, max pooling and dropout, recurrent layers, a dense layer on the last state.
 #[derive(Debug)]
 pub struct Crnn2d {
     config: Crnn2dConfig,
@@ -58,8 +59,9 @@ pub struct Crnn2d {
 }
 
 impl Crnn2d {
-    /// A model with first weights as Keras draws them: glorot uniform kernels, orthogonal recurrent kernels (the three
-    /// gates as one matrix), zero biases, unit gains. Each tensor is a pure function of the seed and its name.
+    /// A model with first weights as Keras draws them: glorot uniform kernels, orthogonal recurrent
+    /// kernels (the three gates as one matrix), zero biases, unit gains. Each tensor is a pure
+    /// function of the seed and its name.
     ///
     /// # Errors
     /// When the configuration makes no sense or `dtype` is neither f32 nor f64.
@@ -82,12 +84,12 @@ impl Crnn2d {
         Self::from_tensors(config, tensors)
     }
 
-    /// A model with the given tensors, which are copied. Names and layouts are PyTorch's, as the crate's README lists
-    /// them.
+    /// A model with the given tensors, which are copied. Names and layouts are PyTorch's, as the
+    /// crate's README lists them.
     ///
     /// # Errors
-    /// When the configuration makes no sense, a tensor is missing, unknown, of another shape, neither f32 nor f64, of
-    /// another type than the rest, or not finite.
+    /// When the configuration makes no sense, a tensor is missing, unknown, of another shape,
+    /// neither f32 nor f64, of another type than the rest, or not finite.
     pub fn from_tensors(
         config: Crnn2dConfig,
         tensors: BTreeMap<String, Tensor>,
@@ -136,7 +138,8 @@ impl Crnn2d {
         self.parameters.values().map(|parameter| parameter.elem_count()).sum()
     }
 
-    /// A copy of every tensor, parameters and buffers: what training goes on from, or comes back to.
+    /// A copy of every tensor, parameters and buffers: what training goes on from, or comes back
+    /// to.
     ///
     /// # Errors
     /// When candle cannot copy.
@@ -170,8 +173,8 @@ impl Crnn2d {
         Ok(())
     }
 
-    /// Folds a batch's statistics into the running ones: `momentum * old + (1 - momentum) * batch`, with the biased
-    /// variance as Keras has it.
+    /// Folds a batch's statistics into the running ones: `momentum * old + (1 - momentum) * batch`,
+    /// with the biased variance as Keras has it.
     ///
     /// # Errors
     /// When a record names a layer that the model does not have.
@@ -201,8 +204,8 @@ impl Crnn2d {
         self.run(x, mode, &mut |_, _| Ok(()))
     }
 
-    /// As [`forward`](Self::forward), and the output of each layer by name: `block1`... `[batch, channel, mel, frame]`
-    /// before dropout, `gru1`... `[batch, step, units]`.
+    /// As [`forward`](Self::forward), and the output of each layer by name: `block1`... `[batch,
+    /// channel, mel, frame]` before dropout, `gru1`... `[batch, step, units]`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -248,7 +251,8 @@ impl Crnn2d {
             observe(&format!("block{block}"), Output::Planes(&x))?;
             x = run.drop(&x, self.config.block_dropout)?;
         }
-        // Steps first, so that each step's input is one piece of memory; within a step [mel, channel].
+        // Steps first, so that each step's input is one piece of memory; within a step [mel,
+        // channel].
         let mut sequence = x.permute((3, 0, 2, 1))?.contiguous()?.flatten_from(2)?;
         let mut state = None;
         for layer in 1..=self.config.gru_units.len() {

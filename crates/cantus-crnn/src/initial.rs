@@ -20,8 +20,8 @@ pub(crate) fn first_values(seed: u64, name: &str, wanted: &Wanted) -> Vec<f64> {
 
 /// A recurrent kernel `[3 * units, units]` with gate blocks r, z, n, whose columns are orthonormal.
 ///
-/// Keras draws the three gates as one orthogonal matrix `[units, 3 * units]` with blocks z, r, n; this is that matrix
-/// transposed, with its blocks in PyTorch's order.
+/// Keras draws the three gates as one orthogonal matrix `[units, 3 * units]` with blocks z, r, n;
+/// this is that matrix transposed, with its blocks in PyTorch's order.
 fn orthogonal_gates(draws: &mut Draws, units: usize) -> Vec<f64> {
     let keras = orthonormal_columns(draws, 3 * units, units);
     let block = units * units;
@@ -29,13 +29,15 @@ fn orthogonal_gates(draws: &mut Draws, units: usize) -> Vec<f64> {
     [r, z, n].concat()
 }
 
-/// The Q of a QR decomposition, with a positive diagonal in R, of a matrix of normal draws: so Q is uniform over all
-/// matrices with orthonormal columns. `[rows, columns]` with `rows >= columns`, C order.
+/// The Q of a QR decomposition, with a positive diagonal in R, of a matrix of normal draws: so Q is
+/// uniform over all matrices with orthonormal columns. `[rows, columns]` with `rows >= columns`, C
+/// order.
 fn orthonormal_columns(draws: &mut Draws, rows: usize, columns: usize) -> Vec<f64> {
     let mut q: Vec<Vec<f64>> = Vec::with_capacity(columns);
     for _ in 0..columns {
         let mut column: Vec<f64> = (0..rows).map(|_| draws.normal()).collect();
-        // Gram and Schmidt's process loses orthogonality to rounding; doing it twice is enough to have it back.
+        // Gram and Schmidt's process loses orthogonality to rounding; doing it twice is enough to
+        // have it back.
         for _ in 0..2 {
             for earlier in &q {
                 let overlap: f64 = earlier.iter().zip(&column).map(|(a, b)| a * b).sum();

@@ -5,18 +5,20 @@ use crate::CrnnError;
 /// Keras clips probabilities to between this and 1 minus this before it takes their logarithm.
 pub const PROBABILITY_FLOOR: f64 = 1e-7;
 
-/// Mean categorical cross-entropy of `logits`, `[batch, class]`, as Keras 2 computes it: a scalar tensor.
+/// Mean categorical cross-entropy of `logits`, `[batch, class]`, as Keras 2 computes it: a scalar
+/// tensor.
 ///
-/// The softmax is part of it. Probabilities are clipped at [`PROBABILITY_FLOOR`] and 1 minus that, gradient included:
-/// an item whose true class has a smaller probability costs `-ln 1e-7` and pulls at nothing. (Written over the logarithm
-/// of the softmax, so that a clipped item is told from a rounded one.)
+/// The softmax is part of it. Probabilities are clipped at [`PROBABILITY_FLOOR`] and 1 minus that,
+/// gradient included: an item whose true class has a smaller probability costs `-ln 1e-7` and pulls
+/// at nothing. (Written over the logarithm of the softmax, so that a clipped item is told from a
+/// rounded one.)
 ///
-/// Class weights, one for each class, multiply their items' losses; the sum is divided by the number of items, as in
-/// Keras, not by the sum of their weights, as in PyTorch.
+/// Class weights, one for each class, multiply their items' losses; the sum is divided by the
+/// number of items, as in Keras, not by the sum of their weights, as in PyTorch.
 ///
 /// # Errors
-/// When the number of targets is not the batch size, a target is no class, the weights are not as many as the classes
-/// or not finite and at least 0, or the logits are not f32 or f64 on the CPU.
+/// When the number of targets is not the batch size, a target is no class, the weights are not as
+/// many as the classes or not finite and at least 0, or the logits are not f32 or f64 on the CPU.
 pub fn cross_entropy(
     logits: &Tensor,
     targets: &[u32],

@@ -14,7 +14,8 @@ use crate::{Crnn2d, Crnn2dConfig, CrnnError};
 /// Files larger than this are refused before they are read: 1 GiB.
 pub const MAX_MODEL_BYTES: u64 = 1 << 30;
 
-/// The header's one metadata key: safetensors writes several in an order that changes from run to run.
+/// The header's one metadata key: safetensors writes several in an order that changes from run to
+/// run.
 const METADATA_KEY: &str = "cantus";
 
 const FORMAT_VERSION: u32 = 1;
@@ -103,12 +104,13 @@ impl ModelFile {
         Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Needs no more memory than a few times the length of `bytes`,
-    /// whatever the header claims.
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. Needs no more memory than a few times the
+    /// length of `bytes`, whatever the header claims.
     ///
     /// # Errors
-    /// When the header lies about sizes, the metadata is not what this crate writes, a tensor is missing, unknown, not
-    /// f32, of another shape or not finite, or labels are missing, empty, twice there or too many.
+    /// When the header lies about sizes, the metadata is not what this crate writes, a tensor is
+    /// missing, unknown, not f32, of another shape or not finite, or labels are missing, empty,
+    /// twice there or too many.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CrnnError> {
         let contents = SafeTensors::deserialize(bytes)?;
         let (_, header) = SafeTensors::read_metadata(bytes)?;
@@ -142,8 +144,8 @@ impl ModelFile {
     /// Reads a file. Nothing is memory-mapped.
     ///
     /// # Errors
-    /// [`CrnnError::Io`] when it cannot be read, [`CrnnError::File`] with the reason when it is no usable model or
-    /// larger than [`MAX_MODEL_BYTES`].
+    /// [`CrnnError::Io`] when it cannot be read, [`CrnnError::File`] with the reason when it is no
+    /// usable model or larger than [`MAX_MODEL_BYTES`].
     pub fn read(path: &Path) -> Result<Self, CrnnError> {
         let io_error = |source| CrnnError::Io { path: path.to_owned(), source };
         let file_error =
@@ -213,7 +215,8 @@ fn canonical_json(metadata: &Metadata) -> Result<String, CrnnError> {
     Ok(sorted(serde_json::to_value(metadata)?).to_string())
 }
 
-/// Sorts the keys of every object, whether or not another crate has switched on serde_json's order of insertion.
+/// Sorts the keys of every object, whether or not another crate has switched on serde_json's order
+/// of insertion.
 fn sorted(value: serde_json::Value) -> serde_json::Value {
     match value {
         serde_json::Value::Object(entries) => {

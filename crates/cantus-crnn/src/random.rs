@@ -1,4 +1,5 @@
-//! Seeded draws whose values stay the same for ever: no distribution of another crate has a part in them.
+//! Seeded draws whose values stay the same for ever: no distribution of another crate has a part in
+//! them.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};

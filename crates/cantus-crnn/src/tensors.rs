@@ -79,7 +79,8 @@ pub(crate) fn wanted(config: &Crnn2dConfig) -> BTreeMap<String, Wanted> {
     all
 }
 
-/// Checks that `tensors` are those that the configuration asks for, neither more nor fewer, with finite values.
+/// Checks that `tensors` are those that the configuration asks for, neither more nor fewer, with
+/// finite values.
 pub(crate) fn check(
     config: &Crnn2dConfig,
     tensors: &BTreeMap<String, Tensor>,

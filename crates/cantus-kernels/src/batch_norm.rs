@@ -21,19 +21,21 @@ pub struct BatchNormTraining {
     pub output: Tensor,
     /// The batch's mean, `[channel]`. No gradient flows through it.
     pub mean: Tensor,
-    /// The batch's biased variance (divided by the number of values), `[channel]`. No gradient flows through it.
+    /// The batch's biased variance (divided by the number of values), `[channel]`. No gradient
+    /// flows through it.
     pub variance: Tensor,
 }
 
 /// Batch normalisation by the batch's own mean and variance.
 ///
-/// Axis 1 of `x` is the channel: `[batch, channel, mel, frame]` in a convolutional block, `[batch, mel, frame]` where
-/// each mel band is a channel of its own. `gamma` and `beta` are `[channel]`. Computes
-/// `gamma (x - mean) / sqrt(variance + epsilon) + beta`; the statistics are summed in double precision, and the
-/// gradient flows through them.
+/// Axis 1 of `x` is the channel: `[batch, channel, mel, frame]` in a convolutional block, `[batch,
+/// mel, frame]` where each mel band is a channel of its own. `gamma` and `beta` are `[channel]`.
+/// Computes `gamma (x - mean) / sqrt(variance + epsilon) + beta`; the statistics are summed in
+/// double precision, and the gradient flows through them.
 ///
 /// # Errors
-/// When a shape does not fit, `epsilon` is not a positive number, or a tensor is not f32 or f64 in main memory.
+/// When a shape does not fit, `epsilon` is not a positive number, or a tensor is not f32 or f64 in
+/// main memory.
 pub fn batch_norm_train(
     x: &Tensor,
     gamma: &Tensor,
@@ -47,7 +49,8 @@ pub fn batch_norm_train(
     Ok(BatchNormTraining { output, mean, variance })
 }
 
-/// Batch normalisation by given statistics, such as running averages: they are constants to the gradient.
+/// Batch normalisation by given statistics, such as running averages: they are constants to the
+/// gradient.
 ///
 /// Shapes as in [`batch_norm_train`]; `mean` and `variance` are `[channel]`.
 ///
@@ -165,7 +168,8 @@ pub(crate) struct Normalisation {
 pub(crate) struct Slopes<T> {
     scale: T,
     mean: T,
-    /// How much a change of any value moves all of the channel, by way of the mean and of the deviation.
+    /// How much a change of any value moves all of the channel, by way of the mean and of the
+    /// deviation.
     common: T,
     tilt: T,
 }

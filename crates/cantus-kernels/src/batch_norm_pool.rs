@@ -14,8 +14,8 @@ use crate::windows::Windows;
 
 const OPERATION: &str = "batch_norm_max_pool2d";
 
-/// [`batch_norm_train`](crate::batch_norm_train) followed by [`max_pool2d`](crate::max_pool2d): the same output, with
-/// one tensor of the input's size less to store, and two less backward.
+/// [`batch_norm_train`](crate::batch_norm_train) followed by [`max_pool2d`](crate::max_pool2d): the
+/// same output, with one tensor of the input's size less to store, and two less backward.
 ///
 /// # Errors
 /// As the two.

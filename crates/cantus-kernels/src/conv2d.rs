@@ -1,7 +1,7 @@
 //! Two-dimensional convolution as products of matrices.
 //!
-//! For each item of the batch the input's pixels are gathered into a matrix with a row for each weight of a filter, a
-//! band of lines at a time so that the matrix stays in the cache. Then
+//! For each item of the batch the input's pixels are gathered into a matrix with a row for each
+//! weight of a filter, a band of lines at a time so that the matrix stays in the cache. Then
 //!
 //! ```text
 //! output   [filter, pixel] = weight [filter, tap]    x gathered [tap, pixel]
@@ -32,25 +32,28 @@ const OPERATION: &str = "conv2d_same";
 /// Elements of the gathered matrix that a band of lines should not exceed: 1 MiB of f32.
 const BAND_ELEMENTS: usize = 1 << 18;
 
-/// The batch is divided into at most so many parts, whatever the number of threads: each part sums its items' weight
-/// gradients in order, and the parts are summed in order.
+/// The batch is divided into at most so many parts, whatever the number of threads: each part sums
+/// its items' weight gradients in order, and the parts are summed in order.
 const PARTS: usize = 16;
 
-/// Convolution (cross-correlation, as everywhere in the field) with stride 1 and zero padding that keeps the size.
+/// Convolution (cross-correlation, as everywhere in the field) with stride 1 and zero padding that
+/// keeps the size.
 ///
-/// `x` is `[batch, channel, mel, frame]`, `weight` `[filter, channel, kernel mel, kernel frame]` with odd kernel sizes,
-/// `bias` `[filter]`; the result is `[batch, filter, mel, frame]`.
+/// `x` is `[batch, channel, mel, frame]`, `weight` `[filter, channel, kernel mel, kernel frame]`
+/// with odd kernel sizes, `bias` `[filter]`; the result is `[batch, filter, mel, frame]`.
 ///
-/// The backward pass computes all three gradients: candle does not tell an operation which of them are wanted.
+/// The backward pass computes all three gradients: candle does not tell an operation which of them
+/// are wanted.
 ///
 /// # Errors
-/// When a shape does not fit the others, a kernel size is even, or a tensor is not f32 or f64 in main memory.
+/// When a shape does not fit the others, a kernel size is even, or a tensor is not f32 or f64 in
+/// main memory.
 pub fn conv2d_same(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor, KernelError> {
     apply(x, weight, bias, Activation::None)
 }
 
-/// [`conv2d_same`] followed by [`elu`](crate::elu): the same bits in one pass over memory instead of two, and in one
-/// instead of several backward.
+/// [`conv2d_same`] followed by [`elu`](crate::elu): the same bits in one pass over memory instead
+/// of two, and in one instead of several backward.
 ///
 /// # Errors
 /// As [`conv2d_same`].
@@ -222,7 +225,8 @@ impl Convolution {
         });
     }
 
-    /// The gradient of what goes into the activation, for a band of pixels from `first` on: `[filter, pixel]`.
+    /// The gradient of what goes into the activation, for a band of pixels from `first` on:
+    /// `[filter, pixel]`.
     fn before_activation<T: Element>(&self, y: &[T], dy: &[T], first: usize, dsum: &mut [T]) {
         let (pixels, columns) = (self.planes.pixels(), dsum.len() / self.filters);
         let planes = y.chunks_exact(pixels).zip(dy.chunks_exact(pixels));

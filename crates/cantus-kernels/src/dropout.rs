@@ -25,7 +25,8 @@ pub struct DropoutKey {
 }
 
 impl DropoutKey {
-    /// ChaCha8 whose key is seed and layer and whose stream is the step; word number i belongs to element i.
+    /// ChaCha8 whose key is seed and layer and whose stream is the step; word number i belongs to
+    /// element i.
     fn generator(self) -> ChaCha8Rng {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&self.seed.to_le_bytes());
@@ -37,9 +38,11 @@ impl DropoutKey {
     }
 }
 
-/// Inverted dropout: each element becomes 0 with `probability`, else it is divided by `1 - probability`. Any shape.
+/// Inverted dropout: each element becomes 0 with `probability`, else it is divided by `1 -
+/// probability`. Any shape.
 ///
-/// Element i (in C order) is dropped or not by `key` and i alone. The probability is taken to a multiple of `2^-32`.
+/// Element i (in C order) is dropped or not by `key` and i alone. The probability is taken to a
+/// multiple of `2^-32`.
 ///
 /// # Errors
 /// When `probability` is not in `0..1`, or `x` is not f32 or f64 in main memory.

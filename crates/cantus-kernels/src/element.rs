@@ -12,9 +12,11 @@ pub(crate) trait Element: WithDType {
     /// `yes` or `no`, without a branch: for conditions that cannot be predicted.
     fn select(condition: bool, yes: Self, no: Self) -> Self;
 
-    /// Lends `body` the calling thread's scratch space, `length` elements with whatever was left in them.
+    /// Lends `body` the calling thread's scratch space, `length` elements with whatever was left in
+    /// them.
     ///
-    /// The space lives on with the thread: a fresh page costs more than the arithmetic on it. Must not be nested.
+    /// The space lives on with the thread: a fresh page costs more than the arithmetic on it. Must
+    /// not be nested.
     fn with_scratch<R>(length: usize, body: impl FnOnce(&mut [Self]) -> R) -> R;
 }
 
@@ -31,15 +33,17 @@ fn grown<T: Element>(space: &mut Vec<T>, length: usize) -> &mut [T] {
 }
 
 impl Element for f32 {
-    /// Branch-free, so that the compiler can vectorise loops over it: `x = n ln 2 + r`, a polynomial for `exp(r) - 1`
-    /// on `|r| <= ln 2 / 2`, then `2^n (exp(r) - 1) + (2^n - 1)`. Within 2 units in the last place of the true value.
+    /// Branch-free, so that the compiler can vectorise loops over it: `x = n ln 2 + r`, a
+    /// polynomial for `exp(r) - 1` on `|r| <= ln 2 / 2`, then `2^n (exp(r) - 1) + (2^n - 1)`.
+    /// Within 2 units in the last place of the true value.
     #[inline]
     fn exp_m1_of_negative(self) -> f32 {
         // Adding and subtracting 1.5 * 2^23 rounds to an integer.
         const ROUNDER: f32 = 12_582_912.0;
         const LN_2_HIGH: f32 = 0.693_359_4;
         const LN_2_LOW: f32 = -2.121_944_4e-4;
-        // Below -20 the result is -1 to the last bit; clamping keeps 2^n a normal number. NaN passes.
+        // Below -20 the result is -1 to the last bit; clamping keeps 2^n a normal number. NaN
+        // passes.
         let x = if self < -20.0 { -20.0 } else { self };
         let n = (x * std::f32::consts::LOG2_E + ROUNDER) - ROUNDER;
         let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;

@@ -2,8 +2,8 @@ use candle_core::{DType, Shape};
 
 /// Why an operation could not be carried out.
 ///
-/// Converts into [`candle_core::Error`], so that the operations can be called from code that returns candle's own
-/// result type.
+/// Converts into [`candle_core::Error`], so that the operations can be called from code that
+/// returns candle's own result type.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {

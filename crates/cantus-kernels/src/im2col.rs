@@ -43,8 +43,8 @@ impl Planes {
         }
     }
 
-    /// Where the pixels of output line `line` fall for a tap: the start of the input line, and the output columns whose
-    /// input column exists. `None` where there are none.
+    /// Where the pixels of output line `line` fall for a tap: the start of the input line, and the
+    /// output columns whose input column exists. `None` where there are none.
     fn overlap(&self, tap: &Tap, line: usize) -> Option<(usize, Range<usize>)> {
         let input_line = line.checked_add_signed(tap.down).filter(|&l| l < self.height)?;
         let start = tap.right.min(0).unsigned_abs().min(self.width);
@@ -53,7 +53,8 @@ impl Planes {
         (start < end).then_some((input_line, start..end))
     }
 
-    /// Writes the columns of output lines `lines` to `matrix`, `[taps, lines * width]`; beyond the border is zero.
+    /// Writes the columns of output lines `lines` to `matrix`, `[taps, lines * width]`; beyond the
+    /// border is zero.
     pub(crate) fn gather<T: Element>(&self, input: &[T], lines: Range<usize>, matrix: &mut [T]) {
         let columns = lines.len() * self.width;
         for (row, row_elements) in matrix.chunks_exact_mut(columns).enumerate() {
@@ -72,7 +73,8 @@ impl Planes {
         }
     }
 
-    /// The transpose of [`gather`](Self::gather): adds each element of `matrix` to the pixel that it came from.
+    /// The transpose of [`gather`](Self::gather): adds each element of `matrix` to the pixel that
+    /// it came from.
     pub(crate) fn scatter_add<T: Element>(
         &self,
         matrix: &[T],

@@ -114,10 +114,11 @@ fn gemm_checked<T: Element>(
         return;
     }
     #[expect(unsafe_code, reason = "gemm takes raw pointers")]
-    // SAFETY: each of the three matrices was checked, when it was made, to lie within its slice, and the slices cannot
-    // be resized while they are borrowed. `destination` is borrowed mutably, so it shares no memory with the others,
-    // and its rows do not overlap. The dimensions agree (asserted above). `T` is f32 or f64 (`Element` is private to
-    // the crate and has two implementations), both of which gemm knows. Strides fit an isize as slices do.
+    // SAFETY: each of the three matrices was checked, when it was made, to lie within its slice,
+    // and the slices cannot be resized while they are borrowed. `destination` is borrowed mutably,
+    // so it shares no memory with the others, and its rows do not overlap. The dimensions agree
+    // (asserted above). `T` is f32 or f64 (`Element` is private to the crate and has two
+    // implementations), both of which gemm knows. Strides fit an isize as slices do.
     unsafe {
         gemm::gemm(
             destination.rows,
@@ -138,7 +139,8 @@ fn gemm_checked<T: Element>(
             false,
             false,
             false,
-            // Threads divide the batch, not the product: so the sums are the same at any thread count.
+            // Threads divide the batch, not the product: so the sums are the same at any thread
+            // count.
             Parallelism::None,
         );
     }

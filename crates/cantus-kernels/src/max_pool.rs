@@ -11,11 +11,11 @@ use crate::windows::Windows;
 
 const OPERATION: &str = "max_pool2d";
 
-/// The largest value of each `window = (mel, frame)`; windows stand side by side, and what is left at the far edges and
-/// fills no window is dropped.
+/// The largest value of each `window = (mel, frame)`; windows stand side by side, and what is left
+/// at the far edges and fills no window is dropped.
 ///
-/// `x` is `[batch, channel, mel, frame]`. The gradient goes to the first maximum of a window, in reading order, and to
-/// it alone; NaN counts as the largest value.
+/// `x` is `[batch, channel, mel, frame]`. The gradient goes to the first maximum of a window, in
+/// reading order, and to it alone; NaN counts as the largest value.
 ///
 /// # Errors
 /// When `x` has not four axes, is not f32 or f64 in main memory, or holds not one whole window.

@@ -13,7 +13,8 @@ pub(crate) fn check_input(operation: &'static str, x: &Tensor) -> Result<(), Ker
     check_device(operation, x)
 }
 
-/// Refuses an operand beside the input that has another shape, element type or device than it must have.
+/// Refuses an operand beside the input that has another shape, element type or device than it must
+/// have.
 pub(crate) fn check_operand(
     operation: &'static str,
     x: &Tensor,

@@ -6,7 +6,8 @@ use crate::KernelError;
 use crate::element::Element;
 use crate::operand::check_input;
 
-/// Windows of `(mel, frame)` values side by side in planes of a size; what fills no window is dropped.
+/// Windows of `(mel, frame)` values side by side in planes of a size; what fills no window is
+/// dropped.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Windows {
     pub(crate) height: usize,
@@ -15,7 +16,8 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// The windows in the planes of `x`, `[batch, channel, mel, frame]`, of which there must be one at least.
+    /// The windows in the planes of `x`, `[batch, channel, mel, frame]`, of which there must be one
+    /// at least.
     pub(crate) fn of(
         operation: &'static str,
         x: &Tensor,
@@ -60,7 +62,8 @@ impl Windows {
         rows * columns
     }
 
-    /// The largest value of each window of the plane `x`, and where in the plane it lies: the first of several.
+    /// The largest value of each window of the plane `x`, and where in the plane it lies: the first
+    /// of several.
     pub(crate) fn pool_plane<T: Element>(&self, x: &[T], y: &mut [T], maxima: &mut [u32]) {
         let (mel, frame) = self.window;
         let (_, columns) = self.count();
@@ -93,7 +96,8 @@ impl Windows {
     }
 }
 
-/// Folds one line of windows, each `FRAME` wide, into the maxima so far; vectorised for a width that is known.
+/// Folds one line of windows, each `FRAME` wide, into the maxima so far; vectorised for a width
+/// that is known.
 fn fold_line<T: Element, const FRAME: usize>(
     values: &[T],
     start: usize,
@@ -110,8 +114,8 @@ fn fold_line<T: Element, const FRAME: usize>(
     }
 }
 
-/// Selections rather than branches: which value is the largest cannot be predicted. NaN exceeds every number, and
-/// nothing exceeds NaN.
+/// Selections rather than branches: which value is the largest cannot be predicted. NaN exceeds
+/// every number, and nothing exceeds NaN.
 #[expect(clippy::eq_op, reason = "only NaN differs from itself")]
 #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator would be a branch")]
 #[inline]

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The paper's clip lengths: its table, not a formula (20 s and 29.12 s are not rounded as the others are).
+/// The paper's clip lengths: its table, not a formula (20 s and 29.12 s are not rounded as the
+/// others are).
 const PAPER_FRAMES: [(f64, usize); 7] =
     [(1.0, 32), (3.0, 94), (5.0, 157), (6.0, 188), (10.0, 313), (20.0, 628), (30.0, 911)];
 

@@ -1,4 +1,5 @@
-//! Agreement with the stored outputs, statistics and gradients of both variants (`tests/golden/README.md`).
+//! Agreement with the stored outputs, statistics and gradients of both variants
+//! (`tests/golden/README.md`).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -70,7 +70,8 @@ fn the_convolution_s_gradients_equal_finite_differences_for_more_items_than_part
     check_backward([37, 1, 2, 3], 2, (3, 3));
 }
 
-/// The input gradient is the adjoint of the forward pass, and the weight gradient too: both are linear maps.
+/// The input gradient is the adjoint of the forward pass, and the weight gradient too: both are
+/// linear maps.
 #[test]
 fn the_convolution_s_gradients_are_adjoint_to_it_where_an_item_needs_several_bands() {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();

@@ -4,8 +4,8 @@ use candle_core::{Tensor, Var};
 
 use crate::numbers::{assert_close, random, tensor, values};
 
-/// Checks the gradients of `operation` with respect to each of its operands (f64), for a random weighting of the
-/// outputs.
+/// Checks the gradients of `operation` with respect to each of its operands (f64), for a random
+/// weighting of the outputs.
 #[track_caller]
 pub(crate) fn check_gradients(operands: &[Tensor], operation: impl Fn(&[Tensor]) -> Tensor) {
     const STEP: f64 = 1e-5;

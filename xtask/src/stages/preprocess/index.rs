@@ -72,7 +72,8 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Reads the index of `folder`; a missing or damaged one is empty, and is filled from the files.
+    /// Reads the index of `folder`; a missing or damaged one is empty, and is filled from the
+    /// files.
     pub(crate) fn load(folder: &Path) -> Self {
         let path = Self::path(folder);
         let Ok(bytes) = std::fs::read(&path) else { return Self::default() };

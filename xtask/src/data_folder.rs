@@ -19,6 +19,11 @@ impl DataFolder {
         &self.root
     }
 
+    /// The folders in which everything made lies; they need not exist.
+    pub(crate) fn made(&self) -> [PathBuf; 4] {
+        ["raw", "cache", "runs", "debs"].map(|name| self.root.join(name))
+    }
+
     /// A fetched corpus: `raw/<name>`.
     pub(crate) fn raw(&self, name: &str) -> PathBuf {
         self.root.join("raw").join(name)

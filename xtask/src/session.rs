@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result};
-use cantus_pipeline::{Lock, StatCache, write_atomic_bytes};
+use cantus_pipeline::{Lock, StatCache, sweep_leftovers, write_atomic_bytes};
 use serde::Serialize;
 
 use crate::cli::CommonFlags;
@@ -62,11 +62,15 @@ impl Session {
         })
     }
 
-    /// A session that writes: the only one on its data folder, listening for Ctrl-C.
+    /// A session that writes: the only one on its data folder, listening for Ctrl-C. What a killed
+    /// one left half written is removed.
     pub(crate) fn writing(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
         let mut session = Self::reading(flags, progress)?;
         session.lock = Some(Lock::try_acquire(session.data.root())?);
         session.interrupt = Interrupt::install()?;
+        for folder in session.data.made() {
+            sweep_leftovers(folder)?;
+        }
         Ok(session)
     }
 

@@ -39,5 +39,9 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
     if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
         return error.hint();
     }
+    // An error that passed through a writer is inside the I/O error, not one of its causes.
+    if let Some(error) = error.downcast_ref::<std::io::Error>() {
+        return hint(error.get_ref()?);
+    }
     None
 }

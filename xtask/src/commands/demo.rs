@@ -10,7 +10,7 @@ use crate::settings::TrialFlags;
 use crate::stages::trial::StageName;
 
 /// Seconds taken of each of the corpus' songs: what two cores learn from within minutes.
-const MAX_SECONDS: f64 = 30.0;
+const MAX_SECONDS: f64 = 22.0;
 /// The most epochs, for the same reason.
 const EPOCHS: usize = 14;
 

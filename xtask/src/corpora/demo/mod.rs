@@ -35,7 +35,7 @@ use production::Production;
 use voice::Voice;
 
 /// Counts up whenever the same settings give other sound or other names.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 /// Samples a second.
 pub(crate) const SAMPLE_RATE: u32 = 16_000;
 /// Songs of an album.

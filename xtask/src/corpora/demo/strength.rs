@@ -19,22 +19,22 @@ pub(super) const REGISTER_SEMITONES: i32 = 5;
 pub(super) const RESTING_PARTS: f64 = 0.25;
 
 /// Producers' tilt of the spectrum, in decibels an octave either way.
-pub(super) const TILT_DB_PER_OCTAVE: f64 = 1.8;
+pub(super) const TILT_DB_PER_OCTAVE: f64 = 1.0;
 /// Producers' one broad boost or cut, in decibels either way.
-pub(super) const PEAK_DB: f64 = 4.5;
+pub(super) const PEAK_DB: f64 = 2.5;
 /// Where the low end stops, in hertz, from album to album.
-pub(super) const LOW_CUT_HZ: (f64, f64) = (30.0, 150.0);
+pub(super) const LOW_CUT_HZ: (f64, f64) = (30.0, 90.0);
 /// Where the high end stops, in hertz.
-pub(super) const HIGH_CUT_HZ: (f64, f64) = (4000.0, 7800.0);
+pub(super) const HIGH_CUT_HZ: (f64, f64) = (5500.0, 7800.0);
 /// Time in which the reverberation falls by 60 dB, in seconds.
-pub(super) const REVERB_SECONDS: (f64, f64) = (0.2, 2.4);
+pub(super) const REVERB_SECONDS: (f64, f64) = (0.2, 1.6);
 /// Amplitude of the reverberation beside the dry sound.
-pub(super) const REVERB_MIX: (f64, f64) = (0.03, 0.3);
+pub(super) const REVERB_MIX: (f64, f64) = (0.03, 0.18);
 /// Hiss against the music, in decibels.
-pub(super) const HISS_DB: (f64, f64) = (-60.0, -42.0);
+pub(super) const HISS_DB: (f64, f64) = (-66.0, -52.0);
 /// Gain into the saturation: 1 is nearly clean.
-pub(super) const DRIVE: (f64, f64) = (0.4, 2.0);
+pub(super) const DRIVE: (f64, f64) = (0.4, 1.2);
 /// Root mean square of a song, in decibels of full scale.
-pub(super) const LOUDNESS_DB: (f64, f64) = (-20.0, -15.0);
+pub(super) const LOUDNESS_DB: (f64, f64) = (-19.0, -16.0);
 /// Producers' balance of lead, harmony, bass and drums, in decibels either way.
-pub(super) const BALANCE_DB: f64 = 3.0;
+pub(super) const BALANCE_DB: f64 = 1.5;

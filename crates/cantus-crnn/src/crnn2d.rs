@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::ops::softmax_last_dim;
 use cantus_kernels::{
-    BatchNormTraining, DropoutKey, batch_norm_eval, batch_norm_max_pool2d_eval,
-    batch_norm_max_pool2d_train, batch_norm_train, conv2d_same_elu, dropout,
+    Activation, BatchNormTraining, ConvBlockParameters, ConvBlockSettings, DropoutKey, GruKind,
+    GruParameters, batch_norm_eval, batch_norm_train, conv_block_eval, conv_block_train, dropout,
+    gru,
 };
 
-use crate::gru::Gru;
 use crate::initial::first_values;
 use crate::tensors::{check, wanted};
-use crate::{Crnn2dConfig, CrnnError};
+use crate::{Crnn2dConfig, CrnnError, GruForm};
 
 /// How a model is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,11 +201,11 @@ impl Crnn2d {
     /// # Errors
     /// When `x` has another shape or element type, or fewer than [`Crnn2dConfig::minimum_frames`].
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Forward, CrnnError> {
-        self.run(x, mode, &mut |_, _| Ok(()))
+        self.run(x, mode, &mut |_, _| ())
     }
 
     /// As [`forward`](Self::forward), and the output of each layer by name: `block1`... `[batch,
-    /// channel, mel, frame]` before dropout, `gru1`... `[batch, step, units]`.
+    /// channel, mel, frame]` (in training after dropout), `gru1`... `[batch, step, units]`.
     ///
     /// # Errors
     /// As [`forward`](Self::forward).
@@ -216,13 +216,15 @@ impl Crnn2d {
     ) -> Result<(Forward, BTreeMap<String, Tensor>), CrnnError> {
         let mut trace = BTreeMap::new();
         let forward = self.run(x, mode, &mut |name, output| {
-            let tensor = match output {
-                Output::Planes(planes) => planes.clone(),
-                Output::States(states) => Tensor::stack(states, 1)?,
-            };
-            trace.insert(name.to_owned(), tensor);
-            Ok(())
+            trace.insert(name.to_owned(), output.clone());
         })?;
+        for (name, output) in &mut trace {
+            *output = if name.starts_with("gru") {
+                output.transpose(0, 1)?
+            } else {
+                output.permute((0, 3, 1, 2))?
+            };
+        }
         Ok((forward, trace))
     }
 
@@ -238,31 +240,24 @@ impl Crnn2d {
         &self,
         x: &Tensor,
         mode: Mode,
-        observe: &mut dyn FnMut(&str, Output) -> Result<(), CrnnError>,
+        observe: &mut dyn FnMut(&str, &Tensor),
     ) -> Result<Forward, CrnnError> {
         self.check_input(x)?;
         let mut run = Run { model: self, mode, dropped: 0, statistics: Vec::new() };
-        let mut x = run.normalise("norm0", x)?.unsqueeze(1)?;
+        // [batch, mel, frame, channel] from here on.
+        let mut x = run.normalise("norm0", x)?.unsqueeze(3)?;
         for (block, &pool) in (1..).zip(&self.config.pools) {
-            let layer = format!("conv{block}");
-            let (weight, bias) = (run.weight(&layer, "weight")?, run.weight(&layer, "bias")?);
-            x = conv2d_same_elu(&x, &weight, &bias)?;
-            x = run.normalise_and_pool(&format!("norm{block}"), &x, pool)?;
-            observe(&format!("block{block}"), Output::Planes(&x))?;
-            x = run.drop(&x, self.config.block_dropout)?;
+            x = run.block(block, &x, pool)?;
+            observe(&format!("block{block}"), &x);
         }
-        // Steps first, so that each step's input is one piece of memory; within a step [mel,
-        // channel].
-        let mut sequence = x.permute((3, 0, 2, 1))?.contiguous()?.flatten_from(2)?;
-        let mut state = None;
+        // A step is a frame: [mel, channel] of it, the channel fastest.
+        let mut sequence = x.permute((2, 0, 1, 3))?.contiguous()?.flatten_from(2)?;
         for layer in 1..=self.config.gru_units.len() {
-            let states = run.gru(&format!("gru{layer}"))?.states(&sequence)?;
-            observe(&format!("gru{layer}"), Output::States(&states))?;
-            sequence = Tensor::stack(&states, 0)?;
-            state = states.into_iter().next_back();
+            let layer = format!("gru{layer}");
+            sequence = run.gru(&layer, &sequence)?;
+            observe(&layer, &sequence);
         }
-        let state = state
-            .ok_or(CrnnError::TooFewFrames { minimum: self.config.minimum_frames(), got: 0 })?;
+        let state = sequence.get(sequence.dim(0)? - 1)?;
         let embedding = run.drop(&state, self.config.dense_dropout)?;
         let (weight, bias) = (run.weight("dense", "weight")?, run.weight("dense", "bias")?);
         let logits = embedding.matmul(&weight.t()?)?.broadcast_add(&bias)?;
@@ -290,20 +285,12 @@ impl Crnn2d {
     }
 }
 
-/// What a layer makes, shown to whoever traces a pass.
-enum Output<'a> {
-    /// `[batch, channel, mel, frame]`
-    Planes(&'a Tensor),
-    /// `[batch, units]` for each step.
-    States(&'a [Tensor]),
-}
-
 /// One pass through the network.
 struct Run<'a> {
     model: &'a Crnn2d,
     mode: Mode,
     /// Dropout layers passed so far.
-    dropped: u64,
+    dropped: u32,
     statistics: Vec<BatchStatistics>,
 }
 
@@ -330,22 +317,35 @@ impl Run<'_> {
         Ok(self.keep_statistics(layer, batch_norm_train(x, &gamma, &beta, epsilon)?))
     }
 
-    fn normalise_and_pool(
+    /// Convolution, activation, normalisation, pooling and dropout.
+    fn block(
         &mut self,
-        layer: &str,
+        block: usize,
         x: &Tensor,
         pool: (usize, usize),
     ) -> Result<Tensor, CrnnError> {
-        let epsilon = self.model.config.batch_norm_epsilon;
-        let (gamma, beta) = (self.weight(layer, "weight")?, self.weight(layer, "bias")?);
-        if self.mode == Mode::Evaluation {
-            let [mean, variance] = self.running(layer)?;
-            return Ok(batch_norm_max_pool2d_eval(
-                x, &gamma, &beta, &mean, &variance, epsilon, pool,
-            )?);
+        let (conv, norm) = (format!("conv{block}"), format!("norm{block}"));
+        let (weight, bias) = (self.weight(&conv, "weight")?, self.weight(&conv, "bias")?);
+        let (gamma, beta) = (self.weight(&norm, "weight")?, self.weight(&norm, "bias")?);
+        let parameters =
+            ConvBlockParameters { weight: &weight, bias: &bias, gamma: &gamma, beta: &beta };
+        let settings = ConvBlockSettings {
+            activation: Activation::Elu,
+            epsilon: self.model.config.batch_norm_epsilon,
+            pool,
+            path: None,
+        };
+        match self.next_dropout() {
+            None => {
+                let [mean, variance] = self.running(&norm)?;
+                Ok(conv_block_eval(x, parameters, &mean, &variance, &settings)?)
+            }
+            Some(key) => {
+                let dropped = (self.model.config.block_dropout, key);
+                let trained = conv_block_train(x, parameters, &settings, Some(dropped))?;
+                Ok(self.keep_statistics(&norm, trained))
+            }
         }
-        let normalised = batch_norm_max_pool2d_train(x, &gamma, &beta, epsilon, pool)?;
-        Ok(self.keep_statistics(layer, normalised))
     }
 
     fn running(&self, layer: &str) -> Result<[Tensor; 2], CrnnError> {
@@ -359,28 +359,33 @@ impl Run<'_> {
     }
 
     fn drop(&mut self, x: &Tensor, probability: f64) -> Result<Tensor, CrnnError> {
-        self.dropped += 1;
-        match self.mode {
-            Mode::Evaluation => Ok(x.clone()),
-            Mode::Training { seed, step } => {
-                let key = DropoutKey { seed, layer: self.dropped, step };
-                Ok(dropout(x, probability, key)?)
-            }
+        match self.next_dropout() {
+            None => Ok(x.clone()),
+            Some(key) => Ok(dropout(x, probability, key)?),
         }
     }
 
-    fn gru(&self, layer: &str) -> Result<Gru, CrnnError> {
-        let form = self.model.config.gru_form;
-        let bias_hh = match form {
-            crate::GruForm::Keras => None,
-            crate::GruForm::Torch => Some(self.weight(layer, "bias_hh")?),
+    /// The mask of the next dropout layer; in evaluation none.
+    fn next_dropout(&mut self) -> Option<DropoutKey> {
+        self.dropped += 1;
+        match self.mode {
+            Mode::Evaluation => None,
+            Mode::Training { seed, step } => Some(DropoutKey { seed, layer: self.dropped, step }),
+        }
+    }
+
+    /// States `[step, batch, unit]` of a sequence `[step, batch, feature]`.
+    fn gru(&self, layer: &str, sequence: &Tensor) -> Result<Tensor, CrnnError> {
+        let (kind, bias_hh) = match self.model.config.gru_form {
+            GruForm::Keras => (GruKind::ResetBefore, None),
+            GruForm::Torch => (GruKind::ResetAfter, Some(self.weight(layer, "bias_hh")?)),
         };
-        Ok(Gru {
-            form,
-            weight_ih: self.weight(layer, "weight_ih")?,
-            weight_hh: self.weight(layer, "weight_hh")?,
-            bias_ih: self.weight(layer, "bias_ih")?,
-            bias_hh,
-        })
+        let parameters = GruParameters {
+            weight_ih: &self.weight(layer, "weight_ih")?,
+            weight_hh: &self.weight(layer, "weight_hh")?,
+            bias_ih: &self.weight(layer, "bias_ih")?,
+            bias_hh: bias_hh.as_ref(),
+        };
+        Ok(gru(sequence, parameters, kind)?)
     }
 }

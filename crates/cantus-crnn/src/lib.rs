@@ -3,7 +3,6 @@
 mod config;
 mod crnn2d;
 mod error;
-mod gru;
 mod initial;
 mod loss;
 mod model_file;

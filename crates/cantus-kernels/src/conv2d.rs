@@ -18,8 +18,8 @@ use candle_core::{CpuStorage, CustomOp3, DType, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::KernelError;
+use crate::activation::Activation;
 use crate::element::Element;
-use crate::elu;
 use crate::im2col::Planes;
 use crate::matmul::{Matrix, MatrixMut, multiply, multiply_add};
 use crate::operand::{
@@ -49,7 +49,7 @@ const PARTS: usize = 16;
 /// When a shape does not fit the others, a kernel size is even, or a tensor is not f32 or f64 in
 /// main memory.
 pub fn conv2d_same(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor, KernelError> {
-    apply(x, weight, bias, Activation::None)
+    apply(x, weight, bias, Activation::Identity)
 }
 
 /// [`conv2d_same`] followed by [`elu`](crate::elu): the same bits in one pass over memory instead
@@ -90,12 +90,6 @@ fn apply(
     let convolution = Convolution { batch, filters, planes, activation };
     let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
     Ok(x.apply_op3(&weight, &bias, convolution)?)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Activation {
-    None,
-    Elu,
 }
 
 struct Convolution {
@@ -148,10 +142,10 @@ impl Convolution {
                 let gathered = Matrix::rows(gathered, taps, columns, columns);
                 let mut product = MatrixMut::rows(&mut y[first..], self.filters, columns, pixels);
                 multiply_add(&mut product, weight, gathered);
-                if self.activation == Activation::Elu {
+                if self.activation != Activation::Identity {
                     for filter in y.chunks_exact_mut(pixels) {
                         for y in &mut filter[first..first + columns] {
-                            *y = elu::value(*y);
+                            *y = self.activation.value(*y);
                         }
                     }
                 }
@@ -232,13 +226,8 @@ impl Convolution {
         let planes = y.chunks_exact(pixels).zip(dy.chunks_exact(pixels));
         for (dsum, (y, dy)) in dsum.chunks_exact_mut(columns).zip(planes) {
             let (y, dy) = (&y[first..first + columns], &dy[first..first + columns]);
-            match self.activation {
-                Activation::None => dsum.copy_from_slice(dy),
-                Activation::Elu => {
-                    for (dsum, (&y, &dy)) in dsum.iter_mut().zip(y.iter().zip(dy)) {
-                        *dsum = dy * elu::slope(y);
-                    }
-                }
+            for (dsum, (&y, &dy)) in dsum.iter_mut().zip(y.iter().zip(dy)) {
+                *dsum = dy * self.activation.slope(y);
             }
         }
     }

@@ -1,17 +1,16 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
 use crate::KernelError;
 use crate::element::Element;
 use crate::operand::{check_input, element_type_error, elements, result, tensor, with_elements};
+use crate::philox::{BLOCK, Philox};
 
 const OPERATION: &str = "dropout";
 
 /// Elements that one task computes.
-const BLOCK: usize = 16 * 1024;
+const TASK: usize = 256 * BLOCK;
 
 /// Names one mask: the same key gives the same mask, on any machine and at any thread count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,73 +18,89 @@ pub struct DropoutKey {
     /// The run's seed.
     pub seed: u64,
     /// Which of the network's dropout layers.
-    pub layer: u64,
+    pub layer: u32,
     /// Which training step, counted from the start of the run.
     pub step: u64,
 }
 
-impl DropoutKey {
-    /// ChaCha8 whose key is seed and layer and whose stream is the step; word number i belongs to
-    /// element i.
-    fn generator(self) -> ChaCha8Rng {
-        let mut key = [0; 32];
-        key[..8].copy_from_slice(&self.seed.to_le_bytes());
-        key[8..16].copy_from_slice(&self.layer.to_le_bytes());
-        key[16..].copy_from_slice(b"cantus dropout 1");
-        let mut generator = ChaCha8Rng::from_seed(key);
-        generator.set_stream(self.step);
-        generator
+/// Which elements are dropped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mask {
+    /// What kept elements are multiplied by.
+    pub(crate) scale: f32,
+    probability: f64,
+    threshold: u32,
+    generator: Philox,
+}
+
+impl Mask {
+    /// None where nothing is dropped.
+    pub(crate) fn new(probability: f64, key: DropoutKey) -> Result<Option<Self>, KernelError> {
+        if !(0.0..1.0).contains(&probability) {
+            return Err(KernelError::Parameter {
+                operation: OPERATION,
+                parameter: "probability",
+                expected: "at least 0 and below 1",
+                got: probability,
+            });
+        }
+        let halves = |word: u64| [word as u32, (word >> 32) as u32];
+        let [step_low, step_high] = halves(key.step);
+        Ok((probability > 0.0).then(|| Self {
+            scale: (1.0 / (1.0 - probability)) as f32,
+            probability,
+            // A probability within 2^-33 of 1 saturates: one value in 2^32 is kept.
+            threshold: (probability * 2f64.powi(32)).round() as u32,
+            generator: Philox { key: halves(key.seed), stream: [key.layer, step_low, step_high] },
+        }))
+    }
+
+    /// The random words of the elements from number `first` on.
+    #[inline(always)]
+    pub(crate) fn words(&self, first: usize, words: &mut [u32]) {
+        self.generator.fill(first, words);
+    }
+
+    /// Whether the element with this word stays.
+    #[inline(always)]
+    pub(crate) fn keeps(&self, word: u32) -> bool {
+        word >= self.threshold
     }
 }
 
 /// Inverted dropout: each element becomes 0 with `probability`, else it is divided by `1 -
 /// probability`. Any shape.
 ///
-/// Element i (in C order) is dropped or not by `key` and i alone. The probability is taken to a
+/// Element i (in C order) is dropped or not by `key` and i alone: by word i of the generator Philox
+/// 4x32-10 with the seed as its key, layer and step in its counter. The probability is taken to a
 /// multiple of `2^-32`.
 ///
 /// # Errors
 /// When `probability` is not in `0..1`, or `x` is not f32 or f64 in main memory.
 pub fn dropout(x: &Tensor, probability: f64, key: DropoutKey) -> Result<Tensor, KernelError> {
     check_input(OPERATION, x)?;
-    if !(0.0..1.0).contains(&probability) {
-        return Err(KernelError::Parameter {
-            operation: OPERATION,
-            parameter: "probability",
-            expected: "at least 0 and below 1",
-            got: probability,
-        });
+    match Mask::new(probability, key)? {
+        Some(mask) => Ok(x.contiguous()?.apply_op1(Dropout { mask })?),
+        None => Ok(x.clone()),
     }
-    if probability == 0.0 {
-        return Ok(x.clone());
-    }
-    Ok(x.contiguous()?.apply_op1(Dropout { probability, key })?)
 }
 
 struct Dropout {
-    probability: f64,
-    key: DropoutKey,
+    mask: Mask,
 }
 
 impl Dropout {
     /// What the forward pass does to the input and the backward pass to the gradient.
     fn apply<T: Element>(&self, x: &[T]) -> Vec<T> {
-        // A probability within 2^-33 of 1 saturates: one value in 2^32 is kept.
-        let threshold = (self.probability * 2f64.powi(32)).round() as u32;
-        let scale = T::from_f64(1.0 / (1.0 - self.probability));
-        let generator = self.key.generator();
+        let scale = T::from_f64(1.0 / (1.0 - self.mask.probability));
         let mut y = vec![T::zero(); x.len()];
-        y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).enumerate().for_each(|(block, (y, x))| {
-            let mut generator = generator.clone();
-            generator.set_word_pos((block * BLOCK) as u128);
-            let mut bytes = [0; 1024];
-            let words = bytes.len() / size_of::<u32>();
-            for (y, x) in y.chunks_mut(words).zip(x.chunks(words)) {
-                generator.fill_bytes(&mut bytes);
-                let (words, _) = bytes.as_chunks::<4>();
-                for ((y, &x), &word) in y.iter_mut().zip(x).zip(words) {
-                    let kept = u32::from_le_bytes(word) >= threshold;
-                    *y = T::select(kept, x * scale, T::zero());
+        y.par_chunks_mut(TASK).zip(x.par_chunks(TASK)).enumerate().for_each(|(task, (y, x))| {
+            let blocks = y.chunks_mut(BLOCK).zip(x.chunks(BLOCK));
+            for (block, (y, x)) in blocks.enumerate() {
+                let mut words = [0; BLOCK];
+                self.mask.words(task * TASK + block * BLOCK, &mut words);
+                for ((y, &x), &word) in y.iter_mut().zip(x).zip(&words) {
+                    *y = T::select(self.mask.keeps(word), x * scale, T::zero());
                 }
             }
         });

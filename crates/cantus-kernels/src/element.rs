@@ -36,7 +36,7 @@ impl Element for f32 {
     /// Branch-free, so that the compiler can vectorise loops over it: `x = n ln 2 + r`, a
     /// polynomial for `exp(r) - 1` on `|r| <= ln 2 / 2`, then `2^n (exp(r) - 1) + (2^n - 1)`.
     /// Within 2 units in the last place of the true value.
-    #[inline]
+    #[inline(always)]
     fn exp_m1_of_negative(self) -> f32 {
         // Adding and subtracting 1.5 * 2^23 rounds to an integer.
         const ROUNDER: f32 = 12_582_912.0;
@@ -58,7 +58,7 @@ impl Element for f32 {
         power * exp_m1_r + (power - 1.0)
     }
 
-    #[inline]
+    #[inline(always)]
     fn select(condition: bool, yes: f32, no: f32) -> f32 {
         let mask = u32::from(condition).wrapping_neg();
         f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
@@ -70,12 +70,12 @@ impl Element for f32 {
 }
 
 impl Element for f64 {
-    #[inline]
+    #[inline(always)]
     fn exp_m1_of_negative(self) -> f64 {
         self.exp_m1()
     }
 
-    #[inline]
+    #[inline(always)]
     fn select(condition: bool, yes: f64, no: f64) -> f64 {
         let mask = u64::from(condition).wrapping_neg();
         f64::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))

@@ -1,0 +1,448 @@
+//! A block backward: from the gradient after dropout to those of the input and of all parameters.
+//!
+//! With `e` the activations, `m` and `r` their mean and inverse deviation over the `N` values of a
+//! channel, and `g` the gradient after pooling (zero at every value that was not the largest of its
+//! window), batch normalisation gives
+//!
+//! ```text
+//! d beta  = sum g
+//! d gamma = sum g (e - m) r
+//! d e     = gamma r (g - d beta / N - (e - m) r d gamma / N)
+//!         = a g + b e + c
+//! ```
+//!
+//! so that one pass over the activations, with three constants a channel, leads to the gradient of
+//! the convolution's result.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::convolve::{convolve, convolve_to_few};
+use super::forward::{Convolved, DROPPED, Parameters};
+use super::lanes::{Curve, WithCurve, multiply_add, vectors};
+use super::layer::{Layer, zero_margins};
+use super::planes::{GROUP, Groups};
+use super::weight_gradient::add_weight_gradient;
+use super::weights::PackedFilters;
+use crate::buffers::Buffer;
+use crate::path::Path;
+
+/// The batch is divided into at most so many parts, whatever the number of threads: each part sums
+/// its samples' gradients in order, and the parts are summed in order.
+const PARTS: usize = 8;
+
+/// Gradients of one block.
+#[derive(Debug)]
+pub(crate) struct Gradients {
+    /// `[sample, line, column, channel]`
+    pub(crate) input: Vec<f32>,
+    /// `[filter, channel, tap]`
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+    pub(crate) gamma: Vec<f32>,
+    pub(crate) beta: Vec<f32>,
+}
+
+/// Statistics of the activations, of each channel, groups filled up.
+#[derive(Clone, Debug)]
+pub(crate) struct Statistics {
+    pub(crate) mean: Vec<f64>,
+    pub(crate) variance: Vec<f64>,
+    pub(crate) inverse_deviation: Vec<f64>,
+}
+
+/// The filters on the way back.
+pub(crate) enum BackwardFilters {
+    /// To whole groups of channels.
+    Groups(PackedFilters),
+    /// To a few channels: `[channel][tap][filter]`.
+    Few(Vec<f32>),
+}
+
+/// What the backward pass has to go by.
+pub(crate) struct Backward<'a> {
+    pub(crate) layer: &'a Layer,
+    pub(crate) path: Path,
+    pub(crate) convolved: &'a Convolved,
+    pub(crate) statistics: &'a Statistics,
+    pub(crate) parameters: Parameters<'a>,
+    pub(crate) filters: &'a BackwardFilters,
+    /// What dropout multiplies kept values by.
+    pub(crate) dropout_scale: f32,
+}
+
+/// `a g + b e + c`, of each channel.
+struct Slopes {
+    a: Vec<f32>,
+    b: Vec<f32>,
+    c: Vec<f32>,
+}
+
+impl Backward<'_> {
+    pub(crate) fn run(&self, dy: &[f32]) -> Gradients {
+        let (gradient, [dbeta, dgamma]) = self.pooled_gradient(dy);
+        let slopes = self.slopes(&dbeta, &dgamma);
+        let layer = self.layer;
+        let input_sample = layer.planes.height * layer.planes.width * layer.shape.channels;
+        let mut input = vec![0.0; layer.batch * input_sample];
+        let samples = layer.batch.div_ceil(PARTS);
+        let weight_length = layer.inputs.padded() * layer.shape.taps * layer.outputs.padded();
+        let parts: Vec<(Buffer, Vec<f64>)> = input
+            .par_chunks_mut(samples * input_sample)
+            .enumerate()
+            .map(|(part, dx)| {
+                let mut weight = Buffer::zeros(weight_length);
+                let mut bias = vec![0.0; layer.outputs.padded()];
+                let mut dz = Buffer::take(layer.outputs.sample(&layer.planes));
+                for (sample, dx) in dx.chunks_exact_mut(input_sample).enumerate() {
+                    self.path.run(BackwardSample {
+                        pass: self,
+                        slopes: &slopes,
+                        gradient: &gradient,
+                        sample: part * samples + sample,
+                        dz: &mut dz,
+                        dx,
+                        weight: &mut weight,
+                        bias: &mut bias,
+                    });
+                }
+                (weight, bias)
+            })
+            .collect();
+        let filters = layer.shape.filters;
+        let mut bias = vec![0.0; filters];
+        for (_, part) in &parts {
+            for (sum, part) in bias.iter_mut().zip(part) {
+                *sum += part;
+            }
+        }
+        let single = |values: &[f64]| values.iter().map(|&v| v as f32).take(filters).collect();
+        Gradients {
+            input,
+            weight: self.sum_of_weights(&parts),
+            bias: single(&bias),
+            gamma: single(&dgamma),
+            beta: single(&dbeta),
+        }
+    }
+
+    /// The gradient before dropout, `[sample, line, column, channel]` with groups filled up, and
+    /// what beta and gamma get of it.
+    fn pooled_gradient(&self, dy: &[f32]) -> (Buffer, [Vec<f64>; 2]) {
+        let layer = self.layer;
+        let (channels, padded) = (layer.outputs.channels, layer.outputs.padded());
+        let (lines, columns) = layer.pooled();
+        let mut gradient = Buffer::take(layer.batch * layer.pooled_sample());
+        let mut sums = vec![0.0; layer.batch * 2 * padded];
+        let mean: Vec<f32> = self.statistics.mean.iter().map(|&mean| mean as f32).collect();
+        gradient
+            .par_chunks_exact_mut(layer.pooled_sample())
+            .zip(dy.par_chunks_exact(lines * columns * channels))
+            .zip(self.convolved.pooled.par_chunks_exact(layer.pooled_sample()))
+            .zip(self.convolved.positions.par_chunks_exact(layer.pooled_sample()))
+            .zip(sums.par_chunks_exact_mut(2 * padded))
+            .for_each(|((((gradient, dy), pooled), positions), sums)| {
+                self.path.run(PooledGradientSample {
+                    channels,
+                    padded,
+                    columns,
+                    scale: self.dropout_scale,
+                    mean: &mean,
+                    gradient,
+                    dy,
+                    pooled,
+                    positions,
+                    sums,
+                });
+            });
+        let mut total = [vec![0.0; padded], vec![0.0; padded]];
+        for sums in sums.chunks_exact(2 * padded) {
+            for (total, sums) in total.iter_mut().zip(sums.chunks_exact(padded)) {
+                for (total, sum) in total.iter_mut().zip(sums) {
+                    *total += sum;
+                }
+            }
+        }
+        for (sum, inverse) in total[1].iter_mut().zip(&self.statistics.inverse_deviation) {
+            *sum *= inverse;
+        }
+        (gradient, total)
+    }
+
+    fn slopes(&self, dbeta: &[f64], dgamma: &[f64]) -> Slopes {
+        let Statistics { mean, inverse_deviation, .. } = self.statistics;
+        let values = (self.layer.batch * self.layer.planes.height * self.layer.planes.width) as f64;
+        let mut slopes = Slopes { a: Vec::new(), b: Vec::new(), c: Vec::new() };
+        for (channel, &gamma) in self.parameters.gamma.iter().enumerate() {
+            let (mean, inverse) = (mean[channel], inverse_deviation[channel]);
+            let a = f64::from(gamma) * inverse;
+            let b = -a * inverse * dgamma[channel] / values;
+            slopes.a.push(a as f32);
+            slopes.b.push(b as f32);
+            slopes.c.push((-a * dbeta[channel] / values - b * mean) as f32);
+        }
+        slopes
+    }
+
+    /// Adds up the parts, and puts them into the order of the weights.
+    fn sum_of_weights(&self, parts: &[(Buffer, Vec<f64>)]) -> Vec<f32> {
+        let layer = self.layer;
+        let Groups { lanes, .. } = layer.inputs;
+        let (taps, padded) = (layer.shape.taps, layer.outputs.padded());
+        let Some((first, others)) = parts.split_first() else { return Vec::new() };
+        let mut sum = Buffer::take(first.0.len());
+        sum.par_chunks_mut(4096).enumerate().for_each(|(chunk, sum)| {
+            let range = chunk * 4096..chunk * 4096 + sum.len();
+            sum.copy_from_slice(&first.0[range.clone()]);
+            for (part, _) in others {
+                for (sum, part) in sum.iter_mut().zip(&part[range.clone()]) {
+                    *sum += part;
+                }
+            }
+        });
+        let mut weight = vec![0.0; layer.shape.len()];
+        let filter_length = layer.shape.channels * taps;
+        weight.par_chunks_exact_mut(filter_length).enumerate().for_each(|(filter, weight)| {
+            for (channel, weight) in weight.chunks_exact_mut(taps).enumerate() {
+                for (tap, weight) in weight.iter_mut().enumerate() {
+                    let row = (channel / lanes * taps + tap) * lanes + channel % lanes;
+                    *weight = sum[row * padded + filter];
+                }
+            }
+        });
+        weight
+    }
+}
+
+struct PooledGradientSample<'a> {
+    channels: usize,
+    padded: usize,
+    columns: usize,
+    scale: f32,
+    mean: &'a [f32],
+    gradient: &'a mut [f32],
+    dy: &'a [f32],
+    pooled: &'a [f32],
+    positions: &'a [u8],
+    sums: &'a mut [f64],
+}
+
+impl WithSimd for PooledGradientSample<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { channels, padded, columns, scale, .. } = self;
+        let (sums, products) = self.sums.split_at_mut(padded);
+        let lines = self
+            .gradient
+            .chunks_exact_mut(columns * padded)
+            .zip(self.dy.chunks_exact(columns * channels))
+            .zip(self.pooled.chunks_exact(columns * padded))
+            .zip(self.positions.chunks_exact(columns * padded));
+        for (((gradient, dy), pooled), positions) in lines {
+            let pixels = gradient
+                .chunks_exact_mut(padded)
+                .zip(dy.chunks_exact(channels))
+                .zip(pooled.chunks_exact(padded).zip(positions.chunks_exact(padded)));
+            for ((gradient, dy), (pooled, positions)) in pixels {
+                gradient[channels..].fill(0.0);
+                for channel in 0..channels {
+                    let kept = positions[channel] & DROPPED == 0;
+                    let g = if kept { dy[channel] * scale } else { 0.0 };
+                    gradient[channel] = g;
+                    sums[channel] += f64::from(g);
+                    products[channel] += f64::from(g * (pooled[channel] - self.mean[channel]));
+                }
+            }
+        }
+    }
+}
+
+struct BackwardSample<'a> {
+    pass: &'a Backward<'a>,
+    slopes: &'a Slopes,
+    /// Of the whole batch, as is everything in `pass`.
+    gradient: &'a [f32],
+    sample: usize,
+    /// Scratch: the gradient of the convolution's result, in planes.
+    dz: &'a mut [f32],
+    dx: &'a mut [f32],
+    weight: &'a mut [f32],
+    bias: &'a mut [f64],
+}
+
+impl WithSimd for BackwardSample<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { pass, slopes, gradient, sample, dz, dx, weight, bias } = self;
+        let layer = pass.layer;
+        let (planes, pitch) = (&layer.planes, layer.planes.pitch);
+        let of_sample = |length: usize| sample * length..(sample + 1) * length;
+        let input = &pass.convolved.input[of_sample(layer.inputs.sample(planes))];
+        let gradient = &gradient[of_sample(layer.pooled_sample())];
+        let positions = &pass.convolved.positions[of_sample(layer.pooled_sample())];
+        for plane in dz.chunks_exact_mut(planes.length * GROUP) {
+            zero_margins(planes, GROUP, plane);
+        }
+        let mut again = pass
+            .convolved
+            .activations
+            .is_none()
+            .then(|| Buffer::take(layer.outputs.count * layer.band_plane()));
+        for (row, lines) in layer.bands().enumerate() {
+            let (values, plane, offset) = match (&pass.convolved.activations, &mut again) {
+                (None, Some(values)) => {
+                    let place = (layer.band_plane(), 0);
+                    layer.activations_of(
+                        simd,
+                        input,
+                        pass.parameters,
+                        lines.clone(),
+                        values,
+                        place,
+                        None,
+                    );
+                    (&values[..], place.0, place.1)
+                }
+                (kept, _) => {
+                    let kept = kept.as_deref().unwrap_or_default();
+                    let values = &kept[of_sample(layer.activation_sample())];
+                    (values, layer.activation_plane(), lines.start * pitch * GROUP)
+                }
+            };
+            for group in 0..layer.outputs.count {
+                let start = (group * planes.length + planes.lead + lines.start * pitch) * GROUP;
+                layer.activation.run(ActivationGradient {
+                    simd,
+                    layer,
+                    slopes,
+                    values: &values[group * plane + offset..],
+                    place: (row, group),
+                    gradient,
+                    positions,
+                    lines: lines.len(),
+                    dz: &mut dz[start..],
+                    bias: &mut bias[group * GROUP..(group + 1) * GROUP],
+                });
+            }
+        }
+        add_weight_gradient(simd, input, layer.inputs, dz, layer.outputs, planes, weight);
+        match pass.filters {
+            BackwardFilters::Few(filters) => {
+                convolve_to_few(simd, dz, planes, layer.outputs, filters, layer.shape.channels, dx)
+            }
+            BackwardFilters::Groups(filters) => {
+                let inputs = layer.inputs;
+                let plane = layer.activation_plane();
+                let mut grouped = Buffer::take(inputs.count * plane);
+                convolve(
+                    simd,
+                    dz,
+                    planes,
+                    layer.outputs,
+                    filters,
+                    0..planes.body(),
+                    &mut grouped,
+                    (plane, 0),
+                );
+                layer.collect_channels(&grouped, plane, dx);
+            }
+        }
+    }
+}
+
+/// The gradient of the convolution's result in one row of windows of one group.
+struct ActivationGradient<'a, S> {
+    simd: S,
+    layer: &'a Layer,
+    slopes: &'a Slopes,
+    /// The activations, from the first of the row on.
+    values: &'a [f32],
+    /// Which row of windows, and which group.
+    place: (usize, usize),
+    gradient: &'a [f32],
+    positions: &'a [u8],
+    lines: usize,
+    /// As `values`; margins are left out.
+    dz: &'a mut [f32],
+    bias: &'a mut [f64],
+}
+
+impl<S: Simd> WithCurve for ActivationGradient<'_, S> {
+    #[inline(always)]
+    fn with<C: Curve>(self, curve: C) {
+        let Self { simd, layer, slopes, place: (row, group), .. } = self;
+        let (rows, columns) = layer.pooled();
+        let (channels, window) = (layer.outputs.padded(), layer.pool.1);
+        let zeros = [0f32; GROUP];
+        for vector in 0..vectors::<S>() {
+            let first = group * GROUP + vector * S::F32_LANES;
+            let [a, b, c] = [&slopes.a, &slopes.b, &slopes.c]
+                .map(|slope| S::as_simd_f32s(&slope[first..first + S::F32_LANES]).0[0]);
+            for line in 0..self.lines {
+                let start = line * layer.planes.pitch * GROUP;
+                let range = start..start + layer.planes.width * GROUP;
+                let values = S::as_simd_f32s(&self.values[range.clone()]).0;
+                let dz = S::as_mut_simd_f32s(&mut self.dz[range]).0;
+                let mut sum = simd.splat_f32s(0.0);
+                let windows = values
+                    .chunks(window * vectors::<S>())
+                    .zip(dz.chunks_mut(window * vectors::<S>()));
+                for (column, (values, dz)) in windows.enumerate() {
+                    let mut positions = [0u32; GROUP];
+                    let mut g = &zeros[..S::F32_LANES];
+                    if row < rows && column < columns {
+                        let start = (row * columns + column) * channels + first;
+                        g = &self.gradient[start..start + S::F32_LANES];
+                        let here = &self.positions[start..start + S::F32_LANES];
+                        for (to, &from) in positions.iter_mut().zip(here) {
+                            *to = u32::from(from & !DROPPED);
+                        }
+                    }
+                    let (g, position) = (S::as_simd_f32s(g).0[0], S::as_simd_u32s(&positions).0[0]);
+                    let pixels = values.iter().zip(dz).skip(vector).step_by(vectors::<S>());
+                    for (index, (&value, dz)) in (line * window..).zip(pixels) {
+                        let largest = simd.equal_u32s(position, simd.splat_u32s(index as u32));
+                        let g = simd.select_f32s(largest, g, simd.splat_f32s(0.0));
+                        let de = multiply_add(simd, a, g, multiply_add(simd, b, value, c));
+                        *dz = simd.mul_f32s(de, curve.slope(simd, value));
+                        sum = simd.add_f32s(sum, *dz);
+                    }
+                }
+                let mut sums = [0f32; GROUP];
+                S::as_mut_simd_f32s(&mut sums).0[0] = sum;
+                let bias = &mut self.bias[vector * S::F32_LANES..];
+                for (bias, sum) in bias.iter_mut().zip(&sums[..S::F32_LANES]) {
+                    *bias += f64::from(*sum);
+                }
+            }
+        }
+    }
+}
+
+impl Layer {
+    /// From planes without a lead to `[line, column, channel]`.
+    #[inline(always)]
+    fn collect_channels(&self, grouped: &[f32], plane: usize, dx: &mut [f32]) {
+        let (width, pitch) = (self.planes.width, self.planes.pitch);
+        let channels = self.shape.channels;
+        for (line, dx) in dx.chunks_exact_mut(width * channels).enumerate() {
+            for group in 0..self.inputs.count {
+                let start = group * plane + line * pitch * GROUP;
+                let from = grouped[start..start + width * GROUP].as_chunks::<GROUP>().0;
+                let first = group * GROUP;
+                let here = GROUP.min(channels - first);
+                for (dx, from) in dx.chunks_exact_mut(channels).zip(from) {
+                    if here == GROUP {
+                        dx[first..first + GROUP].copy_from_slice(from);
+                    } else {
+                        dx[first..first + here].copy_from_slice(&from[..here]);
+                    }
+                }
+            }
+        }
+    }
+}

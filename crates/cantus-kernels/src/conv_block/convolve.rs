@@ -1,0 +1,191 @@
+//! The convolution itself: neighbouring pixels times a tile of filters, in registers.
+//!
+//! For each tap, and each channel of the input, the tile's weights (two vectors) are multiplied by
+//! that channel of each of the pixels (one number, in all lanes) and added to the sums, of which
+//! there are two vectors a pixel. With 32 registers twelve pixels fit, with 16 six or four.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::lanes::multiply_add;
+use super::planes::{GROUP, Groups, Planes, SLACK};
+use super::weights::PackedFilters;
+
+/// Outputs that are computed at a time.
+pub(crate) fn tile_width<S: Simd>() -> usize {
+    if S::F32_LANES > GROUP { GROUP } else { 2 * S::F32_LANES }
+}
+
+/// Convolves the pixels `pixels` (counted from the first of the first line, margins included) of
+/// one sample.
+///
+/// `output` has a plane for each group of outputs, `plane` numbers from one to the next, in which
+/// the first of the pixels lies `offset` numbers from the beginning; what lies up to [`SLACK`]
+/// pixels behind the last is overwritten.
+///
+/// # Panics
+/// When source or output is too short.
+#[inline(always)]
+pub(crate) fn convolve<S: Simd>(
+    simd: S,
+    source: &[f32],
+    planes: &Planes,
+    inputs: Groups,
+    filters: &PackedFilters,
+    pixels: Range<usize>,
+    output: &mut [f32],
+    (plane, offset): (usize, usize),
+) {
+    assert!(pixels.end <= planes.body(), "pixels of the plane");
+    assert_eq!(source.len(), inputs.sample(planes), "a sample");
+    assert!(offset + (pixels.len() + SLACK) * GROUP <= plane, "room for pixels and slack");
+    let taps = planes.taps();
+    for (outputs, weights) in filters.tiles() {
+        assert!(outputs.end.div_ceil(GROUP) * plane <= output.len(), "room for the outputs");
+        assert_eq!(
+            weights.len(),
+            inputs.padded() * taps.len() * outputs.len(),
+            "weights of the tile"
+        );
+        let vectors = outputs.len() / S::F32_LANES;
+        let tile = Tile { source, planes, inputs, taps: &taps, weights, outputs, plane, offset };
+        match (S::REGISTER_COUNT >= 32, vectors, inputs.lanes) {
+            (true, 2, 1) => tile.run::<S, 12, 2, 1>(simd, pixels.clone(), output),
+            (true, 2, _) => tile.run::<S, 12, 2, GROUP>(simd, pixels.clone(), output),
+            (true, _, 1) => tile.run::<S, 12, 1, 1>(simd, pixels.clone(), output),
+            (true, _, _) => tile.run::<S, 12, 1, GROUP>(simd, pixels.clone(), output),
+            (false, 2, 1) => tile.run::<S, 6, 2, 1>(simd, pixels.clone(), output),
+            (false, 2, _) => tile.run::<S, 6, 2, GROUP>(simd, pixels.clone(), output),
+            (false, _, 1) => tile.run::<S, 6, 1, 1>(simd, pixels.clone(), output),
+            (false, _, _) => tile.run::<S, 6, 1, GROUP>(simd, pixels.clone(), output),
+        }
+    }
+}
+
+struct Tile<'a> {
+    source: &'a [f32],
+    planes: &'a Planes,
+    inputs: Groups,
+    taps: &'a [isize],
+    weights: &'a [f32],
+    outputs: Range<usize>,
+    plane: usize,
+    offset: usize,
+}
+
+impl Tile<'_> {
+    /// `PIXELS` at a time, each with `VECTORS` of outputs and `LANES` channels a group.
+    #[inline(always)]
+    fn run<S: Simd, const PIXELS: usize, const VECTORS: usize, const LANES: usize>(
+        &self,
+        simd: S,
+        pixels: Range<usize>,
+        output: &mut [f32],
+    ) {
+        const { assert!(PIXELS <= SLACK) };
+        let source_plane = self.planes.length * LANES;
+        for first in pixels.clone().step_by(PIXELS) {
+            let mut sums = [[simd.splat_f32s(0.0); PIXELS]; VECTORS];
+            let mut weights = self.weights.as_ptr();
+            for group in 0..self.inputs.count {
+                let start = group * source_plane + (self.planes.lead + first) * LANES;
+                for &tap in self.taps {
+                    #[expect(unsafe_code, reason = "bounds checks would double the inner loop")]
+                    // SAFETY: `convolve` has checked that the source holds `count` planes of
+                    // `length` pixels of `LANES`. A tap moves by at most `lead` either way, `first`
+                    // is a pixel of the body, and `PIXELS - 1 < SLACK` pixels follow it: the planes
+                    // have `lead` pixels before the body and `lead + SLACK` behind it. The weights
+                    // are `VECTORS` vectors for each group, tap and lane, which are passed once.
+                    unsafe {
+                        let pixel = self.source.as_ptr().add(start).offset(tap * LANES as isize);
+                        for lane in 0..LANES {
+                            let mut filters = [simd.splat_f32s(0.0); VECTORS];
+                            for (vector, filter) in filters.iter_mut().enumerate() {
+                                *filter = weights
+                                    .add(vector * S::F32_LANES)
+                                    .cast::<S::f32s>()
+                                    .read_unaligned();
+                            }
+                            weights = weights.add(VECTORS * S::F32_LANES);
+                            for i in 0..PIXELS {
+                                let x = simd.splat_f32s(*pixel.add(i * LANES + lane));
+                                for vector in 0..VECTORS {
+                                    sums[vector][i] =
+                                        multiply_add(simd, x, filters[vector], sums[vector][i]);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            for (vector, sums) in sums.iter().enumerate() {
+                let channel = self.outputs.start + vector * S::F32_LANES;
+                let start = channel / GROUP * self.plane
+                    + self.offset
+                    + (first - pixels.start) * GROUP
+                    + channel % GROUP;
+                let room = &mut output[start..start + (PIXELS - 1) * GROUP + S::F32_LANES];
+                for (i, &sum) in sums.iter().enumerate() {
+                    let room = &mut room[i * GROUP..i * GROUP + S::F32_LANES];
+                    S::as_mut_simd_f32s(room).0[0] = sum;
+                }
+            }
+        }
+    }
+}
+
+/// Convolves back to fewer than [`GROUP`] channels: a dot product for each pixel and channel.
+///
+/// `weights` is `[channel][tap][group of filters][filter in the group]`, the kernel turned by half
+/// a circle; `dx` is `[line, column, channel]` without margins.
+#[inline(always)]
+pub(crate) fn convolve_to_few<S: Simd>(
+    simd: S,
+    source: &[f32],
+    planes: &Planes,
+    groups: Groups,
+    weights: &[f32],
+    channels: usize,
+    dx: &mut [f32],
+) {
+    const PIXELS: usize = 8;
+    let taps = planes.taps();
+    let per_channel = taps.len() * groups.padded();
+    assert_eq!(source.len(), groups.sample(planes), "a sample");
+    assert_eq!(weights.len(), channels * per_channel, "weights");
+    assert_eq!(dx.len(), planes.height * planes.width * channels, "a gradient");
+    for (channel, weights) in weights.chunks_exact(per_channel).enumerate() {
+        for (line, dx) in dx.chunks_exact_mut(planes.width * channels).enumerate() {
+            for column in (0..planes.width).step_by(PIXELS) {
+                let first = planes.lead + line * planes.pitch + column;
+                let mut sums = [simd.splat_f32s(0.0); PIXELS];
+                let mut weights = weights.as_ptr();
+                for &tap in &taps {
+                    let start = first.wrapping_add_signed(tap);
+                    for group in 0..groups.count {
+                        #[expect(unsafe_code, reason = "bounds checks would double the loop")]
+                        // SAFETY: as in `Tile::run`: `PIXELS <= SLACK`, and a tap stays within the
+                        // margins. The weights are a group for each tap and group.
+                        unsafe {
+                            let pixel =
+                                source.as_ptr().add((group * planes.length + start) * GROUP);
+                            for lane in (0..GROUP).step_by(S::F32_LANES) {
+                                let filter = weights.add(lane).cast::<S::f32s>().read_unaligned();
+                                for (i, sum) in sums.iter_mut().enumerate() {
+                                    let pixel = pixel.add(i * GROUP + lane);
+                                    let x = pixel.cast::<S::f32s>().read_unaligned();
+                                    *sum = multiply_add(simd, x, filter, *sum);
+                                }
+                            }
+                            weights = weights.add(GROUP);
+                        }
+                    }
+                }
+                for (column, sum) in (column..planes.width).zip(sums) {
+                    dx[column * channels + channel] = simd.reduce_sum_f32s(sum);
+                }
+            }
+        }
+    }
+}

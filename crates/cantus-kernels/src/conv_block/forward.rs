@@ -1,0 +1,241 @@
+//! A block forward: convolution, activation, statistics and pooling in one pass; then, when the
+//! statistics are known, normalisation and dropout of what pooling has left.
+
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use super::convolve::convolve;
+use super::layer::{Band, Layer, fill_planes};
+use super::planes::{GROUP, SLACK};
+use super::weights::PackedFilters;
+use crate::buffers::Buffer;
+use crate::dropout::Mask;
+use crate::path::Path;
+
+/// The bit of a position that says: dropped.
+pub(crate) const DROPPED: u8 = 0x80;
+
+/// What the first pass leaves of a batch.
+#[derive(Debug)]
+pub(crate) struct Convolved {
+    /// The input in planes.
+    pub(crate) input: Buffer,
+    /// The activations in planes, where they are kept.
+    pub(crate) activations: Option<Buffer>,
+    /// `[sample, line, column, channel]`: the pooled activations.
+    pub(crate) pooled: Buffer,
+    /// Which pixel of its window each of them was.
+    pub(crate) positions: Vec<u8>,
+    /// Each channel's sum and sum of squares over the batch.
+    pub(crate) sums: Vec<f64>,
+}
+
+/// What a convolution needs beside its input.
+#[derive(Clone, Copy)]
+pub(crate) struct Parameters<'a> {
+    pub(crate) filters: &'a PackedFilters,
+    /// Filled up to whole groups, as is `gamma`.
+    pub(crate) bias: &'a [f32],
+    pub(crate) gamma: &'a [f32],
+}
+
+impl Layer {
+    /// Numbers of a sample's activations.
+    pub(crate) fn activation_sample(&self) -> usize {
+        self.outputs.count * self.activation_plane()
+    }
+
+    /// Numbers of one group's activations of a sample.
+    pub(crate) fn activation_plane(&self) -> usize {
+        (self.planes.body() + SLACK) * GROUP
+    }
+
+    /// Numbers of one group's activations in the lines of one row of windows.
+    pub(crate) fn band_plane(&self) -> usize {
+        (self.pool.0.min(self.planes.height) * self.planes.pitch + SLACK) * GROUP
+    }
+
+    /// The first pass. Where `keep` is false, activations and sums are not asked for.
+    pub(crate) fn convolve_and_pool(
+        &self,
+        path: Path,
+        x: &[f32],
+        parameters: Parameters,
+        training: bool,
+    ) -> Convolved {
+        let keep = training && self.keeps_activations();
+        let (input_sample, activation_sample) =
+            (self.inputs.sample(&self.planes), self.activation_sample());
+        let mut input = Buffer::take(self.batch * input_sample);
+        let mut activations = keep.then(|| Buffer::take(self.batch * activation_sample));
+        let mut pooled = Buffer::take(self.batch * self.pooled_sample());
+        let mut positions = vec![0; pooled.len()];
+        let channels = self.outputs.padded();
+        let mut sums = vec![0.0; self.batch * 2 * channels];
+        let mut kept: Vec<Option<&mut [f32]>> = match &mut activations {
+            Some(all) => all.chunks_exact_mut(activation_sample).map(Some).collect(),
+            None => (0..self.batch).map(|_| None).collect(),
+        };
+        let x_sample = self.planes.height * self.planes.width * self.shape.channels;
+        x.par_chunks_exact(x_sample)
+            .zip(input.par_chunks_exact_mut(input_sample))
+            .zip(pooled.par_chunks_exact_mut(self.pooled_sample()))
+            .zip(positions.par_chunks_exact_mut(self.pooled_sample()))
+            .zip(sums.par_chunks_exact_mut(2 * channels))
+            .zip(&mut kept)
+            .for_each(|(((((x, input), pooled), positions), sums), activations)| {
+                path.run(ConvolveSample {
+                    layer: self,
+                    x,
+                    parameters,
+                    input,
+                    activations: activations.as_deref_mut(),
+                    pooled,
+                    positions,
+                    sums: training.then_some(sums),
+                });
+            });
+        let mut total = vec![0.0; 2 * channels];
+        for sums in sums.chunks_exact(2 * channels) {
+            for (total, sum) in total.iter_mut().zip(sums) {
+                *total += sum;
+            }
+        }
+        Convolved { input, activations, pooled, positions, sums: total }
+    }
+
+    /// Activations are kept from the forward pass for the backward pass, unless they are cheaper to
+    /// compute again: those of few channels.
+    pub(crate) fn keeps_activations(&self) -> bool {
+        self.inputs.lanes == GROUP
+    }
+
+    /// Activations of some lines of one sample, into `values`.
+    #[inline(always)]
+    pub(crate) fn activations_of<S: Simd>(
+        &self,
+        simd: S,
+        input: &[f32],
+        parameters: Parameters,
+        lines: std::ops::Range<usize>,
+        values: &mut [f32],
+        (plane, offset): (usize, usize),
+        sums: Option<&mut [f64]>,
+    ) {
+        let pitch = self.planes.pitch;
+        let pixels = lines.start * pitch..lines.end * pitch;
+        convolve(
+            simd,
+            input,
+            &self.planes,
+            self.inputs,
+            parameters.filters,
+            pixels,
+            values,
+            (plane, offset),
+        );
+        self.activate(simd, parameters.bias, lines, values, (plane, offset), sums);
+    }
+}
+
+struct ConvolveSample<'a> {
+    layer: &'a Layer,
+    x: &'a [f32],
+    parameters: Parameters<'a>,
+    input: &'a mut [f32],
+    activations: Option<&'a mut [f32]>,
+    pooled: &'a mut [f32],
+    positions: &'a mut [u8],
+    sums: Option<&'a mut [f64]>,
+}
+
+impl WithSimd for ConvolveSample<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { layer, x, parameters, input, activations, pooled, positions, mut sums } = self;
+        fill_planes(x, layer.inputs, &layer.planes, input);
+        let (_, columns) = layer.pooled();
+        let row = columns * layer.outputs.padded();
+        let mut own;
+        let (values, plane, kept) = match activations {
+            Some(values) => (values, layer.activation_plane(), true),
+            None => {
+                own = Buffer::take(layer.outputs.count * layer.band_plane());
+                (&mut own[..], layer.band_plane(), false)
+            }
+        };
+        let mut rows = pooled.chunks_exact_mut(row).zip(positions.chunks_exact_mut(row));
+        for lines in layer.bands() {
+            let offset = if kept { lines.start * layer.planes.pitch * GROUP } else { 0 };
+            layer.activations_of(
+                simd,
+                input,
+                parameters,
+                lines.clone(),
+                values,
+                (plane, offset),
+                sums.as_deref_mut(),
+            );
+            if lines.len() == layer.pool.0
+                && let Some((pooled, positions)) = rows.next()
+            {
+                let band = Band { values, plane, offset };
+                layer.pool_row(simd, parameters.gamma, &band, pooled, positions);
+            }
+        }
+    }
+}
+
+/// The second pass over one sample: `scale * pooled + shift`, then dropout.
+pub(crate) struct NormaliseSample<'a> {
+    pub(crate) layer: &'a Layer,
+    pub(crate) pooled: &'a [f32],
+    /// Of each channel, filled up to whole groups.
+    pub(crate) scale: &'a [f32],
+    pub(crate) shift: &'a [f32],
+    pub(crate) mask: Option<&'a Mask>,
+    pub(crate) positions: &'a mut [u8],
+    /// `[line, column, channel]`
+    pub(crate) y: &'a mut [f32],
+    /// Number of the sample's first element in the batch.
+    pub(crate) first: usize,
+}
+
+impl WithSimd for NormaliseSample<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (channels, padded) = (self.layer.outputs.channels, self.layer.outputs.padded());
+        let (_, columns) = self.layer.pooled();
+        let mut words = vec![0; columns * channels];
+        let mut first = self.first;
+        let lines = self
+            .y
+            .chunks_exact_mut(columns * channels)
+            .zip(self.pooled.chunks_exact(columns * padded))
+            .zip(self.positions.chunks_exact_mut(columns * padded));
+        for ((y, pooled), positions) in lines {
+            for (y, pooled) in y.chunks_exact_mut(channels).zip(pooled.chunks_exact(padded)) {
+                let constants = self.scale.iter().zip(self.shift);
+                for ((y, &pooled), (&scale, &shift)) in y.iter_mut().zip(pooled).zip(constants) {
+                    *y = scale * pooled + shift;
+                }
+            }
+            if let Some(mask) = self.mask {
+                mask.words(first, &mut words);
+                let pixels = y.chunks_exact_mut(channels).zip(positions.chunks_exact_mut(padded));
+                for ((y, positions), words) in pixels.zip(words.chunks_exact(channels)) {
+                    for ((y, position), &word) in y.iter_mut().zip(positions).zip(words) {
+                        let kept = mask.keeps(word);
+                        *y = if kept { *y * mask.scale } else { 0.0 };
+                        *position |= if kept { 0 } else { DROPPED };
+                    }
+                }
+            }
+            first += columns * channels;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! The sizes of one block, and the passes over memory that surround the convolution.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::lanes::{Curve, WithCurve, multiply_add, vectors};
+use super::planes::{GROUP, Groups, Planes};
+use super::weights::FilterShape;
+use crate::activation::Activation;
+
+/// The sizes of a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layer {
+    pub(crate) batch: usize,
+    pub(crate) planes: Planes,
+    pub(crate) shape: FilterShape,
+    pub(crate) inputs: Groups,
+    pub(crate) outputs: Groups,
+    pub(crate) pool: (usize, usize),
+    pub(crate) activation: Activation,
+}
+
+/// Lines of activations: a plane for each group of filters.
+pub(crate) struct Band<'a> {
+    pub(crate) values: &'a [f32],
+    /// Numbers from one group's plane to the next.
+    pub(crate) plane: usize,
+    /// Numbers from the beginning of a plane to the first of the lines.
+    pub(crate) offset: usize,
+}
+
+impl Layer {
+    /// Lines and columns after pooling.
+    pub(crate) fn pooled(&self) -> (usize, usize) {
+        (self.planes.height / self.pool.0, self.planes.width / self.pool.1)
+    }
+
+    /// Numbers of a sample after pooling, groups filled up.
+    pub(crate) fn pooled_sample(&self) -> usize {
+        let (lines, columns) = self.pooled();
+        lines * columns * self.outputs.padded()
+    }
+
+    /// The lines of each row of windows; the last may be incomplete, and is not pooled.
+    pub(crate) fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (height, lines) = (self.planes.height, self.pool.0);
+        (0..height).step_by(lines).map(move |first| first..(first + lines).min(height))
+    }
+
+    /// Adds the bias, applies the activation, and adds each channel's values and their squares to
+    /// `sums`, `[value or square][channel]`.
+    #[inline(always)]
+    pub(crate) fn activate<S: Simd>(
+        &self,
+        simd: S,
+        bias: &[f32],
+        lines: Range<usize>,
+        values: &mut [f32],
+        (plane, offset): (usize, usize),
+        sums: Option<&mut [f64]>,
+    ) {
+        let mut sums = sums;
+        for (group, bias) in bias.as_chunks::<GROUP>().0.iter().enumerate() {
+            let mut totals = [[0f64; GROUP]; 2];
+            for line in 0..lines.len() {
+                let start = group * plane + offset + line * self.planes.pitch * GROUP;
+                let values = &mut values[start..start + self.planes.width * GROUP];
+                self.activation.run(Activate { simd, bias, values, totals: &mut totals });
+            }
+            if let Some(sums) = &mut sums {
+                let (values, squares) = sums.split_at_mut(self.outputs.padded());
+                for (sums, totals) in [values, squares].into_iter().zip(totals) {
+                    for (sum, total) in sums[group * GROUP..].iter_mut().zip(totals) {
+                        *sum += total;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The value in each window of a row that is the largest after normalisation, and which of the
+    /// window's pixels it is. Normalisation keeps or, where `gamma` is negative, reverses order: so
+    /// it can come later. `pooled` and `positions` are `[column, channel]`.
+    #[inline(always)]
+    pub(crate) fn pool_row<S: Simd>(
+        &self,
+        simd: S,
+        gamma: &[f32],
+        band: &Band,
+        pooled: &mut [f32],
+        positions: &mut [u8],
+    ) {
+        let channels = self.outputs.padded();
+        let (_, columns) = self.pooled();
+        for (group, gamma) in gamma.as_chunks::<GROUP>().0.iter().enumerate() {
+            let signs = gamma.map(|gamma| if gamma == 0.0 { 0.0 } else { gamma.signum() });
+            let plane = &band.values[group * band.plane + band.offset..];
+            let plane = S::as_simd_f32s(plane).0;
+            for column in 0..columns {
+                let start = column * channels + group * GROUP;
+                let pooled = S::as_mut_simd_f32s(&mut pooled[start..start + GROUP]).0;
+                let mut here = [0u32; GROUP];
+                let indices = S::as_mut_simd_u32s(&mut here).0;
+                for (vector, &sign) in S::as_simd_f32s(&signs).0.iter().enumerate() {
+                    let first = column * self.pool.1 * vectors::<S>() + vector;
+                    (pooled[vector], indices[vector]) = self.largest(simd, sign, &plane[first..]);
+                }
+                for (to, from) in positions[start..start + GROUP].iter_mut().zip(here) {
+                    *to = from as u8;
+                }
+            }
+        }
+    }
+
+    /// Of the window whose first pixel is the first of `plane`, the value that is the largest under
+    /// a sign, and its number: the first of several, and NaN before all.
+    #[inline(always)]
+    fn largest<S: Simd>(&self, simd: S, sign: S::f32s, plane: &[S::f32s]) -> (S::f32s, S::u32s) {
+        let mut largest = plane[0];
+        let mut best = simd.mul_f32s(largest, sign);
+        let mut position = simd.splat_u32s(0);
+        for line in 0..self.pool.0 {
+            for column in 0..self.pool.1 {
+                if (line, column) == (0, 0) {
+                    continue;
+                }
+                let value = plane[(line * self.planes.pitch + column) * vectors::<S>()];
+                let signed = simd.mul_f32s(value, sign);
+                let nan = simd.and_m32s(
+                    simd.not_m32s(simd.equal_f32s(signed, signed)),
+                    simd.equal_f32s(best, best),
+                );
+                let exceeds = simd.or_m32s(simd.greater_than_f32s(signed, best), nan);
+                best = simd.select_f32s(exceeds, signed, best);
+                largest = simd.select_f32s(exceeds, value, largest);
+                let here = simd.splat_u32s((line * self.pool.1 + column) as u32);
+                position = simd.select_u32s(exceeds, here, position);
+            }
+        }
+        (largest, position)
+    }
+}
+
+/// Bias and activation of one line of one group, and its sums.
+struct Activate<'a, S> {
+    simd: S,
+    bias: &'a [f32; GROUP],
+    values: &'a mut [f32],
+    totals: &'a mut [[f64; GROUP]; 2],
+}
+
+impl<S: Simd> WithCurve for Activate<'_, S> {
+    #[inline(always)]
+    fn with<C: Curve>(self, curve: C) {
+        // Single precision is enough for so many pixels.
+        const STRETCH: usize = 32;
+        let Self { simd, bias, values, totals } = self;
+        let per_pixel = vectors::<S>();
+        for stretch in S::as_mut_simd_f32s(values).0.chunks_mut(STRETCH * per_pixel) {
+            let (mut values, mut squares) = ([0f32; GROUP], [0f32; GROUP]);
+            for (vector, &bias) in S::as_simd_f32s(bias).0.iter().enumerate() {
+                let (mut sum, mut sum_of_squares) = (simd.splat_f32s(0.0), simd.splat_f32s(0.0));
+                for pixel in stretch.chunks_exact_mut(per_pixel) {
+                    let value = curve.value(simd, simd.add_f32s(pixel[vector], bias));
+                    pixel[vector] = value;
+                    sum = simd.add_f32s(sum, value);
+                    sum_of_squares = multiply_add(simd, value, value, sum_of_squares);
+                }
+                S::as_mut_simd_f32s(&mut values).0[vector] = sum;
+                S::as_mut_simd_f32s(&mut squares).0[vector] = sum_of_squares;
+            }
+            for (totals, sums) in totals.iter_mut().zip([values, squares]) {
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    *total += f64::from(sum);
+                }
+            }
+        }
+    }
+}
+
+/// Copies a sample, `[line, column, channel]`, into planes, and zeros into their margins.
+#[inline(always)]
+pub(crate) fn fill_planes(x: &[f32], groups: Groups, planes: &Planes, to: &mut [f32]) {
+    let Groups { channels, lanes, count } = groups;
+    for (group, plane) in to.chunks_exact_mut(planes.length * lanes).enumerate().take(count) {
+        zero_margins(planes, lanes, plane);
+        let first = group * lanes;
+        let here = lanes.min(channels - first);
+        for line in 0..planes.height {
+            let start = (planes.lead + line * planes.pitch) * lanes;
+            let to = &mut plane[start..start + planes.width * lanes];
+            let from = &x[line * planes.width * channels..(line + 1) * planes.width * channels];
+            for (to, from) in to.chunks_exact_mut(lanes).zip(from.chunks_exact(channels)) {
+                if here == GROUP {
+                    to.copy_from_slice(&from[first..first + GROUP]);
+                } else {
+                    to[..here].copy_from_slice(&from[first..first + here]);
+                    to[here..].fill(0.0);
+                }
+            }
+        }
+    }
+}
+
+/// Zeros before the first line, after each, and behind the last.
+#[inline(always)]
+pub(crate) fn zero_margins(planes: &Planes, lanes: usize, plane: &mut [f32]) {
+    plane[..planes.lead * lanes].fill(0.0);
+    for line in 0..planes.height {
+        let start = (planes.lead + line * planes.pitch + planes.width) * lanes;
+        let end = (planes.lead + (line + 1) * planes.pitch) * lanes;
+        plane[start..end].fill(0.0);
+    }
+    plane[(planes.lead + planes.body()) * lanes..].fill(0.0);
+}

@@ -1,0 +1,107 @@
+//! Filters in the order in which the convolution reads them.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::planes::Groups;
+
+/// Which way a convolution goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// From channels to filters.
+    Forward,
+    /// From the filters' gradients back to the channels': the kernel turned by half a circle.
+    Backward,
+}
+
+/// Sizes of a bank of filters, `[filter, channel, tap]` in C order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FilterShape {
+    pub(crate) filters: usize,
+    pub(crate) channels: usize,
+    pub(crate) taps: usize,
+}
+
+impl FilterShape {
+    pub(crate) fn len(&self) -> usize {
+        self.filters * self.channels * self.taps
+    }
+
+    /// Where the weight between two channels lies, seen in a direction.
+    fn position(&self, direction: Direction, output: usize, input: usize, tap: usize) -> usize {
+        match direction {
+            Direction::Forward => (output * self.channels + input) * self.taps + tap,
+            Direction::Backward => {
+                (input * self.channels + output) * self.taps + (self.taps - 1 - tap)
+            }
+        }
+    }
+}
+
+/// A bank of filters packed for [`convolve`](super::convolve::convolve):
+/// `[tile of outputs][group of inputs][tap][input in the group][output in the tile]`, channels that
+/// do not exist as zeros.
+#[derive(Debug)]
+pub(crate) struct PackedFilters {
+    values: Vec<f32>,
+    tile: usize,
+    /// Numbers that one output channel takes.
+    per_output: usize,
+    outputs: usize,
+}
+
+impl PackedFilters {
+    /// Packs `weight` for tiles of at most `tile` outputs.
+    pub(crate) fn new(
+        weight: &[f32],
+        shape: FilterShape,
+        direction: Direction,
+        tile: usize,
+    ) -> Self {
+        let (inputs, outputs) = match direction {
+            Direction::Forward => {
+                (Groups::of_input(shape.channels), Groups::of_output(shape.filters))
+            }
+            Direction::Backward => {
+                (Groups::of_output(shape.filters), Groups::of_output(shape.channels))
+            }
+        };
+        let per_output = inputs.padded() * shape.taps;
+        let mut packed = Self {
+            values: vec![0.0; per_output * outputs.padded()],
+            tile,
+            per_output,
+            outputs: outputs.padded(),
+        };
+        packed.values.par_chunks_mut(per_output * tile).enumerate().for_each(|(index, values)| {
+            let first = index * tile;
+            let width = values.len() / per_output;
+            let mut values = values.chunks_exact_mut(width);
+            for group in 0..inputs.count {
+                for tap in 0..shape.taps {
+                    for lane in 0..inputs.lanes {
+                        let (input, Some(values)) = (group * inputs.lanes + lane, values.next())
+                        else {
+                            return;
+                        };
+                        if input < inputs.channels {
+                            for (output, value) in (first..outputs.channels).zip(values) {
+                                *value = weight[shape.position(direction, output, input, tap)];
+                            }
+                        }
+                    }
+                }
+            }
+        });
+        packed
+    }
+
+    /// The outputs of each tile, and their weights.
+    pub(crate) fn tiles(&self) -> impl Iterator<Item = (Range<usize>, &[f32])> {
+        self.values.chunks(self.per_output * self.tile).enumerate().map(|(index, values)| {
+            let first = index * self.tile;
+            (first..(first + self.tile).min(self.outputs), values)
+        })
+    }
+}

@@ -1,0 +1,500 @@
+//! The gated recurrent unit over a whole sequence, forward and back through time, in one operation.
+//!
+//! With `x` an input, `h` the state before it and `W`, `U` the weights of a gate, both forms compute
+//!
+//! ```text
+//! r = gate(W x + b + U h + c)      reset
+//! z = gate(W x + b + U h + c)      update
+//! h' = z h + (1 - z) n
+//! ```
+//!
+//! and differ in the gate and in the candidate `n`:
+//!
+//! ```text
+//! reset before:  n = tanh(W x + b + U (r h))        gate(v) = clip(0.2 v + 0.5, 0, 1), no c
+//! reset after:   n = tanh(W x + b + r (U h + c))    gate(v) = 1 / (1 + exp(-v))
+//! ```
+
+use std::sync::OnceLock;
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::KernelError;
+use crate::element::Element;
+use crate::matmul::{Matrix, MatrixMut, multiply, multiply_add};
+use crate::operand::{
+    check_input, check_operand, element_type_error, elements, result, tensor, with_elements,
+};
+
+const OPERATION: &str = "gru";
+
+/// Rows of a product that one task computes: a fixed number, so that sums do not depend on threads.
+const ROWS: usize = 64;
+
+/// Where the reset gate stands, and the gates' nonlinearity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GruKind {
+    /// Keras 2's default: hard sigmoid gates, the state reset before the recurrent product.
+    ResetBefore,
+    /// PyTorch's and cuDNN's: logistic gates, the recurrent product reset.
+    ResetAfter,
+}
+
+/// The trained tensors of a layer, gates in the order reset, update, candidate.
+#[derive(Clone, Copy, Debug)]
+pub struct GruParameters<'a> {
+    /// `W`, `[3 * unit, feature]`
+    pub weight_ih: &'a Tensor,
+    /// `U`, `[3 * unit, unit]`
+    pub weight_hh: &'a Tensor,
+    /// `b`, `[3 * unit]`
+    pub bias_ih: &'a Tensor,
+    /// `c`, `[3 * unit]`: there must be one in [`GruKind::ResetAfter`], and none in the other.
+    pub bias_hh: Option<&'a Tensor>,
+}
+
+/// The state after each step, `[step, batch, unit]`, of the sequence `x`, `[step, batch, feature]`,
+/// from a state of zeros; with gradients to `x` and all parameters.
+///
+/// # Errors
+/// When a shape does not fit, an axis is empty, or a tensor is not f32 or f64 in main memory.
+pub fn gru(x: &Tensor, parameters: GruParameters, kind: GruKind) -> Result<Tensor, KernelError> {
+    check_input(OPERATION, x)?;
+    let GruParameters { weight_ih, weight_hh, bias_ih, bias_hh } = parameters;
+    let shape_error = |operand, expected: &str, got: &Tensor| KernelError::OperandShape {
+        operation: OPERATION,
+        operand,
+        expected: expected.to_owned(),
+        got: got.shape().clone(),
+    };
+    let (steps, batch, features) = x
+        .dims3()
+        .ok()
+        .filter(|_| x.elem_count() > 0)
+        .ok_or_else(|| shape_error("input", "[step, batch, feature], none empty", x))?;
+    let (_, units) = weight_hh
+        .dims2()
+        .ok()
+        .filter(|&(_, units)| units > 0)
+        .ok_or_else(|| shape_error("weight_hh", "[3 * unit, unit]", weight_hh))?;
+    check_operand(OPERATION, x, "weight_ih", weight_ih, &[3 * units, features])?;
+    check_operand(OPERATION, x, "weight_hh", weight_hh, &[3 * units, units])?;
+    check_operand(OPERATION, x, "bias_ih", bias_ih, &[3 * units])?;
+    let (input, recurrent) = (weight_ih.flatten_all()?, weight_hh.flatten_all()?);
+    let mut packed = vec![&input, &recurrent, bias_ih];
+    match (kind, bias_hh) {
+        (GruKind::ResetBefore, None) => {}
+        (GruKind::ResetAfter, Some(bias)) => {
+            check_operand(OPERATION, x, "bias_hh", bias, &[3 * units])?;
+            packed.push(bias);
+        }
+        (GruKind::ResetBefore, Some(bias)) => {
+            return Err(shape_error("bias_hh", "none, where the reset stands before", bias));
+        }
+        (GruKind::ResetAfter, None) => {
+            return Err(shape_error("bias_hh", "[3 * unit]", &Tensor::new(0f32, x.device())?));
+        }
+    }
+    let operation = Gru { kind, steps, batch, features, units, gates: OnceLock::new() };
+    Ok(x.contiguous()?.apply_op2(&Tensor::cat(&packed, 0)?, operation)?)
+}
+
+struct Gru {
+    kind: GruKind,
+    steps: usize,
+    batch: usize,
+    features: usize,
+    units: usize,
+    /// What [`Sample::forward`] leaves: f32 or f64, whichever the layer is.
+    gates: OnceLock<Gates>,
+}
+
+/// `[batch, step, (reset, update, candidate, recurrent part of the candidate), unit]`
+enum Gates {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+/// The parts of the packed parameters.
+struct Weights<'a, T> {
+    input: &'a [T],
+    recurrent: &'a [T],
+    bias: &'a [T],
+    recurrent_bias: Option<&'a [T]>,
+}
+
+impl Gru {
+    fn split<'a, T>(&self, parameters: &'a [T]) -> Weights<'a, T> {
+        let gates = 3 * self.units;
+        let (input, rest) = parameters.split_at(gates * self.features);
+        let (recurrent, rest) = rest.split_at(gates * self.units);
+        let (bias, rest) = rest.split_at(gates);
+        Weights { input, recurrent, bias, recurrent_bias: (!rest.is_empty()).then_some(rest) }
+    }
+
+    fn gate<T: Element>(&self, x: T) -> T {
+        let x = x.to_f64();
+        T::from_f64(match self.kind {
+            GruKind::ResetBefore => (0.2 * x + 0.5).clamp(0.0, 1.0),
+            GruKind::ResetAfter => 1.0 / (1.0 + (-x).exp()),
+        })
+    }
+
+    /// The derivative of a gate, from its value; 0 where a hard gate is shut or fully open.
+    fn gate_slope<T: Element>(&self, gate: T) -> T {
+        match self.kind {
+            GruKind::ResetBefore => {
+                let inside = gate > T::zero() && gate < T::one();
+                T::select(inside, T::from_f64(0.2), T::zero())
+            }
+            GruKind::ResetAfter => gate * (T::one() - gate),
+        }
+    }
+
+    /// States, `[step, batch, unit]`, and gates.
+    fn forward<T: Element>(&self, x: &[T], parameters: &[T]) -> (Vec<T>, Vec<T>) {
+        let (units, gates) = (self.units, 3 * self.units);
+        let weights = self.split(parameters);
+        let mut inputs = vec![T::zero(); self.steps * self.batch * gates];
+        inputs.par_chunks_mut(ROWS * gates).zip(x.par_chunks(ROWS * self.features)).for_each(
+            |(inputs, x)| {
+                let rows = x.len() / self.features;
+                for row in inputs.chunks_exact_mut(gates) {
+                    row.copy_from_slice(weights.bias);
+                }
+                multiply_add(
+                    &mut MatrixMut::rows(inputs, rows, gates, gates),
+                    Matrix::rows(x, rows, self.features, self.features),
+                    Matrix::rows(weights.input, gates, self.features, self.features).transposed(),
+                );
+            },
+        );
+        // Units of the state first, so that each adds a whole row.
+        let recurrent = transposed(weights.recurrent, gates, units);
+        let mut saved = vec![T::zero(); self.batch * self.steps * 4 * units];
+        let mut states = vec![T::zero(); self.batch * self.steps * units];
+        saved
+            .par_chunks_exact_mut(self.steps * 4 * units)
+            .zip(states.par_chunks_exact_mut(self.steps * units))
+            .enumerate()
+            .for_each(|(item, (saved, states))| {
+                let mut state = vec![T::zero(); units];
+                let mut product = vec![T::zero(); gates];
+                let steps = saved.chunks_exact_mut(4 * units).zip(states.chunks_exact_mut(units));
+                for (step, (saved, next)) in steps.enumerate() {
+                    let row = (step * self.batch + item) * gates;
+                    let input = &inputs[row..row + gates];
+                    self.step(input, &recurrent, &weights, &mut product, saved, &state, next);
+                    state.copy_from_slice(next);
+                }
+            });
+        (by_step(&states, self.batch, self.steps, units), saved)
+    }
+
+    /// One step of one item: writes the gates into `saved` and the new state into `next`.
+    fn step<T: Element>(
+        &self,
+        input: &[T],
+        recurrent: &[T],
+        weights: &Weights<T>,
+        product: &mut [T],
+        saved: &mut [T],
+        state: &[T],
+        next: &mut [T],
+    ) {
+        let (units, gates) = (self.units, 3 * self.units);
+        match weights.recurrent_bias {
+            Some(bias) => product.copy_from_slice(bias),
+            None => product.fill(T::zero()),
+        }
+        let columns = match self.kind {
+            GruKind::ResetBefore => 2 * units,
+            GruKind::ResetAfter => gates,
+        };
+        for (&state, row) in state.iter().zip(recurrent.chunks_exact(gates)) {
+            for (product, &weight) in product[..columns].iter_mut().zip(row) {
+                *product += state * weight;
+            }
+        }
+        for unit in 0..2 * units {
+            saved[unit] = self.gate(input[unit] + product[unit]);
+        }
+        if self.kind == GruKind::ResetBefore {
+            for (unit, row) in recurrent.chunks_exact(gates).enumerate() {
+                let reset = saved[unit] * state[unit];
+                for (product, &weight) in product[columns..].iter_mut().zip(&row[columns..]) {
+                    *product += reset * weight;
+                }
+            }
+        }
+        for unit in 0..units {
+            let recurrent = product[2 * units + unit];
+            let factor = match self.kind {
+                GruKind::ResetBefore => T::one(),
+                GruKind::ResetAfter => saved[unit],
+            };
+            let sum = input[2 * units + unit] + factor * recurrent;
+            let candidate = T::from_f64(sum.to_f64().tanh());
+            saved[2 * units + unit] = candidate;
+            saved[3 * units + unit] = recurrent;
+            next[unit] = candidate + saved[units + unit] * (state[unit] - candidate);
+        }
+    }
+
+    /// Gradients of the input and of the packed parameters.
+    fn backward<T: Element>(
+        &self,
+        x: &[T],
+        parameters: &[T],
+        states: &[T],
+        saved: &[T],
+        dstates: &[T],
+    ) -> (Vec<T>, Vec<T>) {
+        let (units, gates) = (self.units, 3 * self.units);
+        let weights = self.split(parameters);
+        let rows = self.steps * self.batch;
+        // Of the sums that go into the gates, by way of the input and by way of the state; and what
+        // the recurrent weights of the candidate were multiplied by. All `[batch, step, ...]`.
+        let mut dinput = vec![T::zero(); rows * gates];
+        let mut drecurrent = vec![T::zero(); rows * gates];
+        let mut factors = vec![T::zero(); rows * units];
+        let mut before = vec![T::zero(); rows * units];
+        dinput
+            .par_chunks_exact_mut(self.steps * gates)
+            .zip(drecurrent.par_chunks_exact_mut(self.steps * gates))
+            .zip(factors.par_chunks_exact_mut(self.steps * units))
+            .zip(before.par_chunks_exact_mut(self.steps * units))
+            .zip(saved.par_chunks_exact(self.steps * 4 * units))
+            .enumerate()
+            .for_each(|(item, ((((dinput, drecurrent), factors), before), saved))| {
+                let mut dstate = vec![T::zero(); units];
+                let mut earlier = vec![T::zero(); units];
+                for step in (0..self.steps).rev() {
+                    let state = &mut before[step * units..(step + 1) * units];
+                    if step > 0 {
+                        let from = ((step - 1) * self.batch + item) * units;
+                        state.copy_from_slice(&states[from..from + units]);
+                    }
+                    let here = (step * self.batch + item) * units;
+                    for (dstate, &d) in dstate.iter_mut().zip(&dstates[here..here + units]) {
+                        *dstate += d;
+                    }
+                    let step_back = StepBack {
+                        saved: &saved[step * 4 * units..(step + 1) * 4 * units],
+                        state,
+                        dstate: &dstate,
+                        recurrent: weights.recurrent,
+                    };
+                    self.step_back(
+                        &step_back,
+                        &mut dinput[step * gates..(step + 1) * gates],
+                        &mut drecurrent[step * gates..(step + 1) * gates],
+                        &mut factors[step * units..(step + 1) * units],
+                        &mut earlier,
+                    );
+                    std::mem::swap(&mut dstate, &mut earlier);
+                }
+            });
+        let dinput_by_step = by_step(&dinput, self.batch, self.steps, gates);
+        let mut dx = vec![T::zero(); x.len()];
+        dx.par_chunks_mut(ROWS * self.features)
+            .zip(dinput_by_step.par_chunks(ROWS * gates))
+            .for_each(|(dx, dinput)| {
+                let rows = dinput.len() / gates;
+                multiply(
+                    &mut MatrixMut::rows(dx, rows, self.features, self.features),
+                    Matrix::rows(dinput, rows, gates, gates),
+                    Matrix::rows(weights.input, gates, self.features, self.features),
+                );
+            });
+        let mut dparameters = vec![T::zero(); parameters.len()];
+        let (dweight, rest) = dparameters.split_at_mut(weights.input.len());
+        let (dweight_hh, dbiases) = rest.split_at_mut(weights.recurrent.len());
+        // A gate's rows at a time: enough for two or three threads, and the order stays fixed.
+        dweight.par_chunks_mut(units * self.features).enumerate().for_each(|(gate, dweight)| {
+            multiply(
+                &mut MatrixMut::rows(dweight, units, self.features, self.features),
+                Matrix::rows(&dinput_by_step[gate * units..], rows, units, gates).transposed(),
+                Matrix::rows(x, rows, self.features, self.features),
+            );
+        });
+        for (gate, dweight) in dweight_hh.chunks_exact_mut(units * units).enumerate() {
+            let candidate = gate == 2 && self.kind == GruKind::ResetBefore;
+            multiply(
+                &mut MatrixMut::rows(dweight, units, units, units),
+                Matrix::rows(&drecurrent[gate * units..], rows, units, gates).transposed(),
+                Matrix::rows(if candidate { &factors } else { &before }, rows, units, units),
+            );
+        }
+        for (dbias, gradients) in dbiases.chunks_exact_mut(gates).zip([&dinput, &drecurrent]) {
+            let mut sums = vec![0.0; gates];
+            for row in gradients.chunks_exact(gates) {
+                for (sum, d) in sums.iter_mut().zip(row) {
+                    *sum += d.to_f64();
+                }
+            }
+            for (dbias, sum) in dbias.iter_mut().zip(sums) {
+                *dbias = T::from_f64(sum);
+            }
+        }
+        (dx, dparameters)
+    }
+
+    fn step_back<T: Element>(
+        &self,
+        back: &StepBack<T>,
+        dinput: &mut [T],
+        drecurrent: &mut [T],
+        factors: &mut [T],
+        earlier: &mut [T],
+    ) {
+        let units = self.units;
+        let (reset, rest) = back.saved.split_at(units);
+        let (update, rest) = rest.split_at(units);
+        let (candidate, recurrent) = rest.split_at(units);
+        for unit in 0..units {
+            let d = back.dstate[unit];
+            let (z, n) = (update[unit], candidate[unit]);
+            dinput[units + unit] = d * (back.state[unit] - n) * self.gate_slope(z);
+            dinput[2 * units + unit] = d * (T::one() - z) * (T::one() - n * n);
+            earlier[unit] = d * z;
+        }
+        match self.kind {
+            GruKind::ResetBefore => {
+                // What came out of the reset.
+                let mut dreset = vec![T::zero(); units];
+                add_products(
+                    &dinput[2 * units..],
+                    &back.recurrent[2 * units * units..],
+                    &mut dreset,
+                );
+                for unit in 0..units {
+                    factors[unit] = reset[unit] * back.state[unit];
+                    dinput[unit] = dreset[unit] * back.state[unit] * self.gate_slope(reset[unit]);
+                    earlier[unit] += dreset[unit] * reset[unit];
+                }
+                drecurrent.copy_from_slice(dinput);
+                add_products(&drecurrent[..2 * units], back.recurrent, earlier);
+            }
+            GruKind::ResetAfter => {
+                for unit in 0..units {
+                    let d = dinput[2 * units + unit];
+                    dinput[unit] = d * recurrent[unit] * self.gate_slope(reset[unit]);
+                }
+                drecurrent.copy_from_slice(dinput);
+                for (d, &reset) in drecurrent[2 * units..].iter_mut().zip(reset) {
+                    *d *= reset;
+                }
+                add_products(drecurrent, back.recurrent, earlier);
+            }
+        }
+    }
+
+    fn forward_tensor<T: Element>(
+        &self,
+        x: (&CpuStorage, &Layout),
+        parameters: (&CpuStorage, &Layout),
+        keep: impl FnOnce(Vec<T>) -> Gates,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let x = elements::<T>(OPERATION, x.0, x.1)?;
+        let parameters = elements::<T>(OPERATION, parameters.0, parameters.1)?;
+        let (states, gates) = self.forward(x, parameters);
+        // A second forward pass of the same node would find the same.
+        let _ = self.gates.set(keep(gates));
+        Ok(result(states, (self.steps, self.batch, self.units)))
+    }
+
+    fn backward_tensors<T: Element>(
+        &self,
+        x: &Tensor,
+        parameters: &Tensor,
+        states: &Tensor,
+        dstates: &Tensor,
+        gates: &[T],
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dparameters) = with_elements::<T, _>(OPERATION, x, |x| {
+            with_elements::<T, _>(OPERATION, parameters, |parameters| {
+                with_elements::<T, _>(OPERATION, states, |states| {
+                    with_elements::<T, _>(OPERATION, dstates, |dstates| {
+                        self.backward(x, parameters, states, gates, dstates)
+                    })
+                })
+            })
+        })????;
+        let length = dparameters.len();
+        Ok((Some(tensor(dx, x.shape())?), Some(tensor(dparameters, length)?)))
+    }
+}
+
+/// What one step back in time starts from.
+struct StepBack<'a, T> {
+    saved: &'a [T],
+    /// Before the step.
+    state: &'a [T],
+    /// The gradient of the state after the step.
+    dstate: &'a [T],
+    /// `[3 * unit, unit]`
+    recurrent: &'a [T],
+}
+
+/// `sum += d * weight`, the rows of `weight` as long as `sum`.
+fn add_products<T: Element>(d: &[T], weight: &[T], sum: &mut [T]) {
+    for (&d, row) in d.iter().zip(weight.chunks_exact(sum.len())) {
+        for (sum, &weight) in sum.iter_mut().zip(row) {
+            *sum += d * weight;
+        }
+    }
+}
+
+fn transposed<T: Element>(matrix: &[T], rows: usize, columns: usize) -> Vec<T> {
+    (0..rows * columns).map(|i| matrix[i % rows * columns + i / rows]).collect()
+}
+
+/// From `[batch, step, length]` to `[step, batch, length]`.
+fn by_step<T: Element>(values: &[T], batch: usize, steps: usize, length: usize) -> Vec<T> {
+    let mut ordered = Vec::with_capacity(values.len());
+    for step in 0..steps {
+        for item in 0..batch {
+            let start = (item * steps + step) * length;
+            ordered.extend_from_slice(&values[start..start + length]);
+        }
+    }
+    ordered
+}
+
+impl CustomOp2 for Gru {
+    fn name(&self) -> &'static str {
+        OPERATION
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        parameters: &CpuStorage,
+        parameters_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (x, parameters) = ((x, x_layout), (parameters, parameters_layout));
+        match x.0.dtype() {
+            DType::F32 => self.forward_tensor(x, parameters, Gates::F32),
+            DType::F64 => self.forward_tensor(x, parameters, Gates::F64),
+            other => Err(element_type_error(OPERATION, other)),
+        }
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        parameters: &Tensor,
+        states: &Tensor,
+        dstates: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        match self.gates.get() {
+            Some(Gates::F32(gates)) => self.backward_tensors(x, parameters, states, dstates, gates),
+            Some(Gates::F64(gates)) => self.backward_tensors(x, parameters, states, dstates, gates),
+            None => Err(candle_core::Error::BackwardNotSupported { op: OPERATION }),
+        }
+    }
+}

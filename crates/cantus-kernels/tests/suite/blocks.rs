@@ -1,0 +1,198 @@
+//! The block in one operation against the same block as one operation after the other.
+
+use candle_core::{DType, Device, Tensor, Var};
+use cantus_kernels::{
+    Activation, ConvBlockParameters, ConvBlockSettings, DropoutKey, Path, conv_block_eval,
+    conv_block_train,
+};
+
+use crate::numbers::{random_f32, values};
+
+const KEY: DropoutKey = DropoutKey { seed: 11, layer: 3, step: 5 };
+
+struct Case {
+    batch: usize,
+    channels: usize,
+    filters: usize,
+    size: (usize, usize),
+    kernel: (usize, usize),
+    pool: (usize, usize),
+    activation: Activation,
+    dropout: f64,
+}
+
+fn cases() -> Vec<Case> {
+    let elu = Activation::Elu;
+    let case = |batch, channels, filters, size, kernel, pool, activation, dropout| Case {
+        batch,
+        channels,
+        filters,
+        size,
+        kernel,
+        pool,
+        activation,
+        dropout,
+    };
+    vec![
+        case(3, 1, 64, (16, 13), (3, 3), (2, 2), elu, 0.1),
+        case(2, 64, 32, (9, 12), (3, 3), (4, 2), elu, 0.1),
+        case(5, 20, 40, (5, 7), (3, 3), (2, 3), elu, 0.0),
+        case(2, 3, 5, (4, 31), (5, 3), (1, 2), Activation::Relu, 0.3),
+        case(1, 48, 17, (1, 40), (1, 3), (1, 4), elu, 0.2),
+        case(7, 16, 16, (1, 1), (3, 3), (1, 1), Activation::Identity, 0.0),
+        case(9, 33, 48, (3, 2), (3, 5), (3, 2), elu, 0.1),
+        case(1, 2, 130, (8, 3), (1, 1), (8, 1), Activation::Relu, 0.0),
+    ]
+}
+
+struct Run {
+    output: Vec<f64>,
+    statistics: [Vec<f64>; 2],
+    gradients: Vec<Vec<f64>>,
+    evaluated: Vec<f64>,
+}
+
+/// Forward, and backward from a fixed gradient, in `dtype`.
+fn run(case: &Case, dtype: DType, path: Option<Path>) -> Run {
+    let Case { batch, channels, filters, size, kernel, pool, .. } = *case;
+    // The same numbers in both types.
+    let numbers = |shape: &[usize], seed| random_f32(shape, seed).to_dtype(dtype).unwrap();
+    let var = |shape: &[usize], seed| Var::from_tensor(&numbers(shape, seed)).unwrap();
+    let x = var(&[batch, size.0, size.1, channels], 1);
+    let weight = var(&[filters, channels, kernel.0, kernel.1], 2);
+    let bias = var(&[filters], 3);
+    // Of both signs: under a negative factor the largest is the smallest.
+    let gamma = var(&[filters], 4);
+    let beta = var(&[filters], 5);
+    let parameters =
+        ConvBlockParameters { weight: &weight, bias: &bias, gamma: &gamma, beta: &beta };
+    let settings = ConvBlockSettings { activation: case.activation, epsilon: 1e-3, pool, path };
+    let trained = conv_block_train(&x, parameters, &settings, Some((case.dropout, KEY))).unwrap();
+    let dy = numbers(trained.output.dims(), 6);
+    let gradients = (&trained.output * dy).unwrap().sum_all().unwrap().backward().unwrap();
+    let gradients = [&x, &weight, &bias, &gamma, &beta]
+        .map(|operand| values(gradients.get(operand).unwrap()))
+        .to_vec();
+    let (mean, variance) = (numbers(&[filters], 7), numbers(&[filters], 8).abs().unwrap());
+    let evaluated = conv_block_eval(&x, parameters, &mean, &variance, &settings).unwrap();
+    Run {
+        output: values(&trained.output),
+        statistics: [values(&trained.mean), values(&trained.variance)],
+        gradients,
+        evaluated: values(&evaluated),
+    }
+}
+
+fn root_mean_square(values: &[f64]) -> f64 {
+    (values.iter().map(|v| v * v).sum::<f64>() / values.len() as f64).sqrt()
+}
+
+#[test]
+fn on_every_path_a_block_equals_its_operations_in_double_precision() {
+    for (number, case) in cases().iter().enumerate() {
+        let expected = run(case, DType::F64, None);
+        for path in Path::available() {
+            let got = run(case, DType::F32, Some(path));
+            // The largest difference, against the root mean square of `scale`.
+            let close = |what: &str, got: &[f64], expected: &[f64], scale: &[f64], tolerance| {
+                assert_eq!(got.len(), expected.len());
+                let differences = got.iter().zip(expected).map(|(g, e)| (g - e).abs());
+                let error = differences.fold(0.0, f64::max) / root_mean_square(scale);
+                assert!(error < tolerance, "case {number}, {path}, {what}: {error:e}");
+            };
+            for (what, got, expected) in [
+                ("output", &got.output, &expected.output),
+                ("mean", &got.statistics[0], &expected.statistics[0]),
+                ("variance", &got.statistics[1], &expected.statistics[1]),
+                ("evaluation", &got.evaluated, &expected.evaluated),
+            ] {
+                close(what, got, expected, expected, 2e-5);
+            }
+            let names = ["input", "weight", "bias", "gamma", "beta"];
+            for (i, name) in names.into_iter().enumerate() {
+                let wanted = &expected.gradients[i];
+                // What a convolution's bias adds, the normalisation takes off again: its gradient
+                // is a small difference of sums such as beta's.
+                let scale = if name == "bias" { &expected.gradients[4] } else { wanted };
+                close(name, &got.gradients[i], wanted, scale, 5e-5);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_block_gives_the_same_bits_at_any_number_of_threads() {
+    let case = &cases()[6];
+    let of_threads = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let run = pool.install(|| run(case, DType::F32, None));
+        (run.output, run.statistics, run.gradients, run.evaluated)
+    };
+    let single = of_threads(1);
+    assert!(single == of_threads(2) && single == of_threads(7));
+}
+
+#[test]
+fn nan_in_the_input_reaches_the_output_and_the_gradients() {
+    let mut x = vec![0.5f32; 2 * 16 * 4 * 4];
+    x[37] = f32::NAN;
+    let x = Var::from_tensor(&Tensor::from_vec(x, (2, 4, 4, 16), &Device::Cpu).unwrap()).unwrap();
+    let ones = |shape: &[usize]| Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap();
+    let (weight, channel) = (ones(&[16, 16, 3, 3]), ones(&[16]));
+    let parameters =
+        ConvBlockParameters { weight: &weight, bias: &channel, gamma: &channel, beta: &channel };
+    for path in Path::available() {
+        let settings = ConvBlockSettings {
+            activation: Activation::Elu,
+            epsilon: 1e-3,
+            pool: (2, 2),
+            path: Some(path),
+        };
+        let trained = conv_block_train(&x, parameters, &settings, None).unwrap();
+        assert!(values(&trained.output).iter().all(|y| y.is_nan()), "{path}");
+        let evaluated = conv_block_eval(&x, parameters, &channel, &channel, &settings).unwrap();
+        assert!(values(&evaluated).iter().any(|y| y.is_nan()), "{path}");
+        let gradients = trained.output.sum_all().unwrap().backward().unwrap();
+        assert!(values(gradients.get(&x).unwrap()).iter().any(|dx| dx.is_nan()), "{path}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_named() {
+    let x = random_f32(&[1, 4, 4, 2], 1);
+    let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap();
+    let (weight, channel) = (zeros(&[3, 2, 3, 3]), zeros(&[3]));
+    let settings =
+        ConvBlockSettings { activation: Activation::Elu, epsilon: 1e-3, pool: (2, 2), path: None };
+    let good =
+        ConvBlockParameters { weight: &weight, bias: &channel, gamma: &channel, beta: &channel };
+    let message = |parameters, settings: &ConvBlockSettings, dropped| {
+        conv_block_train(&x, parameters, settings, dropped).unwrap_err().to_string()
+    };
+    let (even, short) = (zeros(&[3, 2, 2, 3]), zeros(&[2]));
+    for (got, expected) in [
+        (
+            message(ConvBlockParameters { weight: &even, ..good }, &settings, None),
+            "conv_block: expected weight of shape [filter, channel, odd, odd], got [3, 2, 2, 3]",
+        ),
+        (
+            message(ConvBlockParameters { gamma: &short, ..good }, &settings, None),
+            "conv_block: expected gamma of shape [3], got [2]",
+        ),
+        (
+            message(good, &ConvBlockSettings { pool: (5, 1), ..settings }, None),
+            "conv_block: expected input of shape [batch, mel >= 5, frame >= 1, channel], \
+             got [1, 4, 4, 2]",
+        ),
+        (
+            message(good, &ConvBlockSettings { epsilon: 0.0, ..settings }, None),
+            "conv_block: epsilon is 0, expected a positive number",
+        ),
+        (
+            message(good, &settings, Some((1.0, KEY))),
+            "dropout: probability is 1, expected at least 0 and below 1",
+        ),
+    ] {
+        assert_eq!(got, expected);
+    }
+}

@@ -108,6 +108,30 @@ fn a_manifest_names_artists_in_place_of_the_folders() {
 }
 
 #[test]
+fn a_song_may_move_to_another_album_of_its_manifest() {
+    let checkout = Checkout::with_music();
+    let manifest = |moved_to: &str| {
+        let mut lines = vec!["path\tartist\talbum\ttitle".to_owned()];
+        for artist in ["Alto", "Basso", "Canto"] {
+            for (album, song) in [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)] {
+                let path = format!("{artist}/Album {album}/Song {song}.wav");
+                let is_moved = path == "Alto/Album 1/Song 1.wav";
+                let name = if is_moved { moved_to.to_owned() } else { format!("A{album}") };
+                lines.push(format!("{path}\t{artist}\t{name}\tS{song}"));
+            }
+        }
+        checkout.bytes("list.tsv", lines.join("\n").as_bytes());
+        let train = ["train", "--corpus", "music/list.tsv", "--clip", "1s", "--epochs", "1"];
+        checkout.run(&train).expect_code(0);
+        let count = checkout.run(&["preprocess", "--corpus", "music/list.tsv", "--json"]);
+        assert_eq!(count.json()[0]["songs"], 18, "{moved_to}");
+    };
+    for album in ["A1", "A2", "A1", "A9"] {
+        manifest(album);
+    }
+}
+
+#[test]
 fn nothing_is_written_by_a_dry_run() {
     let checkout = Checkout::with_music();
     let ended = checkout.quick("report", &["--dry-run"]).expect_code(0);

@@ -133,13 +133,13 @@ pub enum CacheError {
         /// How many there are.
         songs: usize,
     },
-    /// A song that none of the files has.
-    #[error("no spectrogram of `{song}` in the {files} files that were read")]
+    /// A song that is not in the file where it was looked for.
+    #[error("no spectrogram of `{song}` in {}", path.display())]
     MissingSong {
         /// The song's id.
         song: String,
-        /// How many files were looked through.
-        files: usize,
+        /// The file.
+        path: PathBuf,
     },
     /// Files whose spectrograms were computed in different ways.
     #[error(

@@ -37,8 +37,10 @@ struct Place {
 }
 
 impl SpectrogramStore {
-    /// Loads the songs with the ids `wanted`, in that order, out of `files`, on all threads of the
-    /// current rayon pool. Other songs in the files are not read.
+    /// Loads the songs `wanted`, each an album's file and an id in it, in that order, on all threads
+    /// of the current rayon pool. Other songs in the files are not read, nor does it matter whether
+    /// they have the id of a wanted one: a song that moved to another album may stand in its old
+    /// file still.
     ///
     /// Values are held as f32 if those of all songs together fit `memory_budget_bytes`, else as
     /// f16 ([`precision`](Self::precision) says which). While loading, each thread needs room for
@@ -46,35 +48,22 @@ impl SpectrogramStore {
     ///
     /// # Errors
     ///
-    /// [`CacheError::MissingSong`] for an id that no file has, [`CacheError::DuplicateSong`] for
-    /// one that is wanted twice or that two files have, [`CacheError::MixedConfiguration`] if the
-    /// files' settings or mel bands differ, [`CacheError::MemoryBudget`] if the songs do not fit
-    /// as f16 either, [`CacheError::Value`] for a value beyond f16's range, and all errors of
-    /// [`AlbumFile`].
-    pub fn load(
-        files: &[PathBuf],
-        wanted: &[String],
-        memory_budget_bytes: u64,
-    ) -> Result<Self, CacheError> {
-        let wanted_ids: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
-        if wanted_ids.len() < wanted.len() {
-            return Err(duplicate(wanted.iter().map(String::as_str)));
-        }
-        let (mut found, configuration) = find(files, &wanted_ids)?;
-        let places: Vec<Place> = wanted
-            .iter()
-            .map(|id| {
-                found
-                    .remove(id)
-                    .ok_or_else(|| CacheError::MissingSong { song: id.clone(), files: files.len() })
-            })
-            .collect::<Result<_, _>>()?;
-        let n_mels = common_n_mels(files, &places)?;
+    /// [`CacheError::MissingSong`] for an id that its file does not have,
+    /// [`CacheError::DuplicateSong`] for one that is wanted twice,
+    /// [`CacheError::MixedConfiguration`] if the files' settings or mel bands differ,
+    /// [`CacheError::MemoryBudget`] if the songs do not fit as f16 either, [`CacheError::Value`] for
+    /// a value beyond f16's range, and all errors of [`AlbumFile`].
+    pub fn load(wanted: &[(PathBuf, String)], memory_budget_bytes: u64) -> Result<Self, CacheError> {
+        check_unique(wanted)?;
+        let files: BTreeSet<&PathBuf> = wanted.iter().map(|(file, _)| file).collect();
+        let files: Vec<PathBuf> = files.into_iter().cloned().collect();
+        let (places, configuration) = find(&files, wanted)?;
+        let n_mels = common_n_mels(&files, &places)?;
         let values: u64 = places.iter().map(|place| place.info.n_values() as u64).sum();
         let precision = choose_precision(places.len(), values, memory_budget_bytes)?;
         let spectrograms = match precision {
-            Precision::F32 => Spectrograms::F32(read_all(files, &places, |_, mel| Ok(mel))?),
-            Precision::F16 => Spectrograms::F16(read_all(files, &places, |info, mel| {
+            Precision::F32 => Spectrograms::F32(read_all(&files, &places, |_, mel| Ok(mel))?),
+            Precision::F16 => Spectrograms::F16(read_all(&files, &places, |info, mel| {
                 check_values(info, &mel, Precision::F16)?;
                 let mut narrow = vec![f16::ZERO; mel.len()];
                 narrow.convert_from_f32_slice(&mel);
@@ -157,46 +146,38 @@ impl SpectrogramStore {
 /// Settings as key-values.
 type Configuration = BTreeMap<String, String>;
 
-/// Opens all files and notes where the wanted songs are; also returns the settings that the files
-/// with such songs have in common.
+/// Opens all files, which are sorted, and notes where the wanted songs are, in their order; also
+/// returns the settings that the files have in common.
 fn find(
     files: &[PathBuf],
-    wanted: &BTreeSet<&str>,
-) -> Result<(BTreeMap<String, Place>, Configuration), CacheError> {
-    type Opened = (Configuration, Vec<(usize, SongInfo)>);
+    wanted: &[(PathBuf, String)],
+) -> Result<(Vec<Place>, Configuration), CacheError> {
+    type Opened = (Configuration, BTreeMap<String, (usize, SongInfo)>);
     let opened: Vec<Result<Opened, CacheError>> = files
         .par_iter()
         .map(|path| {
             let album = AlbumFile::open(path)?;
             let songs = album.songs().iter().enumerate();
-            let songs = songs
-                .filter(|(_, info)| wanted.contains(info.id.as_str()))
-                .map(|(index, info)| (index, info.clone()))
-                .collect();
-            Ok((album.configuration().clone(), songs))
+            let songs = songs.map(|(index, info)| (info.id.clone(), (index, info.clone())));
+            Ok((album.configuration().clone(), songs.collect()))
         })
         .collect();
-    let mut found = BTreeMap::new();
-    let mut common: Option<(usize, Configuration)> = None;
     // In the order of the files, so that the same error is reported each time.
-    for (file, opened) in opened.into_iter().enumerate() {
-        let (configuration, songs) = opened?;
-        if songs.is_empty() {
-            continue;
-        }
-        match &common {
-            None => common = Some((file, configuration)),
-            Some((first, expected)) => {
-                check_same((&files[*first], expected), (&files[file], &configuration))?;
-            }
-        }
-        for (index, info) in songs {
-            if let Some(twice) = found.insert(info.id.clone(), Place { file, index, info }) {
-                return Err(CacheError::DuplicateSong { song: twice.info.id });
-            }
-        }
+    let mut opened: Vec<Opened> = opened.into_iter().collect::<Result<_, _>>()?;
+    for (path, (configuration, _)) in files.iter().zip(&opened).skip(1) {
+        check_same((&files[0], &opened[0].0), (path, configuration))?;
     }
-    Ok((found, common.map(|(_, configuration)| configuration).unwrap_or_default()))
+    let places = wanted
+        .iter()
+        .map(|(path, id)| {
+            let missing = || CacheError::MissingSong { song: id.clone(), path: path.clone() };
+            let file = files.binary_search(path).map_err(|_| missing())?;
+            let (index, info) = opened[file].1.remove(id).ok_or_else(missing)?;
+            Ok(Place { file, index, info })
+        })
+        .collect::<Result<_, CacheError>>()?;
+    let configuration = opened.into_iter().next().map(|(configuration, _)| configuration);
+    Ok((places, configuration.unwrap_or_default()))
 }
 
 fn check_same(
@@ -278,10 +259,12 @@ fn read_all<T: Send>(
     Ok(all.into_iter().map(|(_, spectrogram)| spectrogram).collect())
 }
 
-fn duplicate<'a>(ids: impl Iterator<Item = &'a str>) -> CacheError {
+fn check_unique(wanted: &[(PathBuf, String)]) -> Result<(), CacheError> {
     let mut seen = BTreeSet::new();
-    let song = ids.filter(|id| !seen.insert(*id)).map(str::to_owned).next().unwrap_or_default();
-    CacheError::DuplicateSong { song }
+    match wanted.iter().find(|(_, id)| !seen.insert(id)) {
+        None => Ok(()),
+        Some((_, id)) => Err(CacheError::DuplicateSong { song: id.clone() }),
+    }
 }
 
 #[cfg(test)]

@@ -35,17 +35,9 @@ impl<'a> PartSongs<'a> {
         Self { songs }
     }
 
-    /// The Parquet files that hold them, each once.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = self.songs.iter().map(|usable| usable.file.clone()).collect();
-        files.sort();
-        files.dedup();
-        files
-    }
-
-    /// The songs' ids, in the order of [`PartSongs::songs`].
-    pub(crate) fn ids(&self) -> Vec<String> {
-        self.songs.iter().map(|usable| usable.song.id.clone()).collect()
+    /// The Parquet file and the id of each, in the order of [`PartSongs::songs`].
+    pub(crate) fn places(&self) -> Vec<(PathBuf, String)> {
+        self.songs.iter().map(|usable| (usable.file.clone(), usable.song.id.clone())).collect()
     }
 
     /// Each song's class.

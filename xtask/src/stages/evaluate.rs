@@ -70,7 +70,7 @@ pub(crate) fn run(
     let test = PartSongs::of(Part::Test, &split, &songs.usable);
     test.report_short(session, config);
     let classes = test.classes(&model.labels)?;
-    let store = SpectrogramStore::load(&test.files(), &test.ids(), session.memory_bytes)?;
+    let store = SpectrogramStore::load(&test.places(), session.memory_bytes)?;
     let frames = config.frames_per_clip();
     let numbered: Vec<(usize, usize)> = classes.iter().copied().enumerate().collect();
     let set = ClipSet::cut(&store, &numbered, frames, config.clip_rule)?;

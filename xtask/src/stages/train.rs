@@ -142,7 +142,7 @@ fn load(
     }
     let first_validation_song = training.songs.len();
     let all = PartSongs { songs: [training.songs.as_slice(), &validation.songs].concat() };
-    let store = SpectrogramStore::load(&all.files(), &all.ids(), session.memory_bytes)?;
+    let store = SpectrogramStore::load(&all.places(), session.memory_bytes)?;
     let precision = store.precision();
     let numbered: Vec<(usize, usize)> = all.classes(labels)?.into_iter().enumerate().collect();
     let frames = config.frames_per_clip();

@@ -38,7 +38,7 @@ fn a_store_of_spectrograms_gives_the_clips_that_were_written() {
     }
     writer.finish().unwrap();
 
-    let store = SpectrogramStore::load(&[path], &ids, 1 << 20).unwrap();
+    let store = SpectrogramStore::load(&ids.map(|id| (path.clone(), id)), 1 << 20).unwrap();
     let source: &dyn ClipSource = &store;
     let clips = ClipSet::cut(source, &[(1, 0), (0, 1)], 16, ClipRule::Original).unwrap();
     assert_eq!(clips.len(), 2 * 3, "70 frames are four whole clips, of which the rule drops one");

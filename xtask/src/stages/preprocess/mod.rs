@@ -220,8 +220,14 @@ impl Store {
             let source = RowSource::Decode { position: stale.position };
             albums.entry(file_of(song)).or_default().insert(song.id.clone(), source);
         }
+        let now_in: BTreeMap<&str, PathBuf> =
+            scanned.corpus.songs.iter().map(|song| (song.id.as_str(), file_of(song))).collect();
         for (file, rows) in &mut albums {
             for (id, stored) in self.index.songs_in(file) {
+                // A song that moved to another album has its row there.
+                if now_in.get(id.as_str()).is_some_and(|now| now != file) {
+                    continue;
+                }
                 rows.entry(id.clone()).or_insert_with(|| RowSource::Keep(stored.clone()));
             }
         }

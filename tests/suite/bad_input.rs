@@ -1,6 +1,8 @@
 //! What users really have: damaged songs, odd names, folders that cannot be written.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::checkout::Checkout;
@@ -97,6 +99,18 @@ fn songs_of_one_name_in_two_albums_and_awkward_names_are_all_told_apart() {
     assert!(!ended.err.contains("could not be used"), "{}", ended.err);
     let summary = checkout.quick("preprocess", &["--json"]).json().remove(0);
     assert_eq!(summary["songs"], 25);
+}
+
+#[test]
+fn a_song_whose_name_is_not_utf8_stays_when_its_album_grows() {
+    let checkout = Checkout::with_music();
+    let plain = checkout.music("Alto/Album 1/Song 1.wav");
+    let odd = plain.with_file_name(OsStr::from_bytes(b"\xff.wav"));
+    fs::rename(&plain, odd).unwrap();
+    checkout.quick("preprocess", &[]).expect_code(0);
+    checkout.song("Alto/Album 1/Song 3.wav", 470.0, 4.2);
+    let summary = checkout.quick("preprocess", &["--json"]).expect_code(0).json().remove(0);
+    assert_eq!(summary["songs"], 19);
 }
 
 #[test]

@@ -204,6 +204,22 @@ fn a_damaged_fingerprint_is_a_reason_not_a_failure() {
 }
 
 #[test]
+fn force_trains_every_epoch_again_to_the_same_bytes() {
+    let checkout = Checkout::with_music();
+    checkout.quick("train", &[]).expect_code(0);
+    let model = checkout.run_file("model.safetensors");
+    let epochs = |checkout: &Checkout| {
+        let text = String::from_utf8(checkout.run_file("timing.jsonl")).unwrap();
+        text.lines().filter(|line| line.contains("epoch")).count()
+    };
+    assert_eq!(epochs(&checkout), 2);
+    let ended = checkout.quick("train", &["--force"]).expect_code(0);
+    assert!(!ended.err.contains("going on after step"), "{}", ended.err);
+    assert_eq!(epochs(&checkout), 4);
+    assert!(checkout.run_file("model.safetensors") == model);
+}
+
+#[test]
 fn force_runs_the_commands_own_stage_alone() {
     let checkout = built();
     let model = checkout.run_folder().join("model.safetensors");

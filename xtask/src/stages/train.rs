@@ -47,6 +47,19 @@ fn checkpoint_fingerprint_path(run: &Path) -> PathBuf {
     run.join("fingerprints").join("checkpoint.json")
 }
 
+/// Removes the checkpoint, what it belongs to first: a kill on the way leaves nothing that the next
+/// command would go on from.
+fn forget_checkpoint(run: &Path) -> Result<()> {
+    Fingerprint::invalidate(checkpoint_fingerprint_path(run))?;
+    let path = checkpoint_path(run);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The stage with its outputs.
 pub(crate) fn stage(run: &Path) -> Stage {
     Stage::new("train")
@@ -88,14 +101,19 @@ struct Environment {
     platform: String,
 }
 
-/// Trains, or goes on from the checkpoint of an interrupted training of the same fingerprint.
+/// Trains, or goes on from the checkpoint of an interrupted training of the same fingerprint;
+/// `anew` leaves such a checkpoint aside.
 pub(crate) fn run(
     session: &Session,
     config: &Config,
     songs: &Songs<'_>,
     run: &Path,
     wanted: &Fingerprint,
+    anew: bool,
 ) -> Result<Outcome> {
+    if anew {
+        forget_checkpoint(run)?;
+    }
     let labels = clips::labels(&songs.usable);
     let (data, precision) = load(session, config, songs, run, &labels, wanted)?;
     write_environment(session, run, precision)?;
@@ -195,6 +213,7 @@ fn trainer(
             ),
         }
     }
+    forget_checkpoint(run)?;
     Ok(Trainer::new(config.train.clone(), network()?, data)?)
 }
 

@@ -126,7 +126,7 @@ impl Trial {
             let fingerprint = fingerprint_path(&self.run, &stage.name);
             // From here until the stage is done its old outputs vouch for nothing.
             Fingerprint::invalidate(&fingerprint)?;
-            let outcome = self.run_stage(session, name, &songs, &wanted)?;
+            let outcome = self.run_stage(session, name, &songs, &wanted, force(name))?;
             let elapsed = started.elapsed().as_secs_f64();
             seconds.0.push((name.as_str(), elapsed));
             let stage = stage.name.clone();
@@ -145,6 +145,7 @@ impl Trial {
         name: StageName,
         songs: &Songs<'_>,
         wanted: &Fingerprint,
+        force: bool,
     ) -> Result<Outcome> {
         let (config, run) = (&self.config, self.run.as_path());
         match name {
@@ -153,7 +154,7 @@ impl Trial {
                 session.write(&run.join("config.toml"), config.to_toml()?.as_bytes())?;
                 split::run(session, config, songs, run).map(|()| Outcome::Done)
             }
-            StageName::Train => train::run(session, config, songs, run, wanted),
+            StageName::Train => train::run(session, config, songs, run, wanted, force),
             StageName::Evaluate => evaluate::run(session, config, songs, run),
             StageName::Report => report::run(session, self, songs).map(|()| Outcome::Done),
         }

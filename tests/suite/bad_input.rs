@@ -67,6 +67,29 @@ fn a_song_shorter_than_a_clip_is_named_with_what_is_needed() {
 }
 
 #[test]
+fn a_short_song_is_named_by_each_command_and_on_the_page_of_its_own_trial() {
+    let checkout = Checkout::with_music();
+    checkout.song("Alto/Album 1/Short.wav", 440.0, 0.7);
+    for command in ["train", "evaluate", "evaluate", "report", "report"] {
+        checkout.quick(command, &[]).expect_code(3).expect_error(&["Short.wav", "too short"]);
+    }
+    let page = |checkout: &Checkout| String::from_utf8(checkout.run_file("report.html")).unwrap();
+    assert!(page(&checkout).contains("too short for a clip of 1s"));
+
+    let two = Checkout::with_music();
+    two.song("Alto/Album 1/Short.wav", 440.0, 1.5);
+    let lists = ["report", "--corpus", "music", "--clip", "2s,1s", "--epochs", "1", "--json"];
+    let ended = two.run(&lists).expect_code(3);
+    let pages: Vec<bool> = ended
+        .json()
+        .iter()
+        .map(|trial| fs::read_to_string(two.path().join(trial["report"].as_str().unwrap())).unwrap())
+        .map(|page| page.contains("too short"))
+        .collect();
+    assert_eq!(pages, [true, false]);
+}
+
+#[test]
 fn a_truncated_wav_is_used_as_far_as_it_goes_or_named() {
     let checkout = Checkout::with_music();
     let whole = fs::read(checkout.music("Alto/Album 1/Song 1.wav")).unwrap();

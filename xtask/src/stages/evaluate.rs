@@ -68,7 +68,6 @@ pub(crate) fn run(
     let network = model.model()?;
     let split = split::read(&songs.corpus, run)?;
     let test = PartSongs::of(Part::Test, &split, &songs.usable);
-    test.report_short(session, config);
     let classes = test.classes(&model.labels)?;
     let store = SpectrogramStore::load(&test.places(), session.memory_bytes)?;
     let frames = config.frames_per_clip();

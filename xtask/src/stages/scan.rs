@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 use cantus_corpus::{Corpus, Scan, ScanOptions, Song, TagRecord};
@@ -23,6 +22,8 @@ pub(crate) struct Scanned {
     pub(crate) corpus: Corpus,
     /// BLAKE3 of each song's file, by id.
     pub(crate) hashes: BTreeMap<String, String>,
+    /// The songs that cannot be read.
+    pub(crate) unusable: Vec<UnusableSong>,
     /// What is worth saying, but stops nothing.
     pub(crate) notices: Vec<String>,
 }
@@ -35,14 +36,16 @@ impl Scanned {
 }
 
 /// Looks at the corpus: walks the folder (or reads the manifest), and hashes what changed.
-/// Songs that cannot be read are left out and remembered by the session.
+/// Songs that cannot be read are left out and named.
 pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) -> Result<Scanned> {
     let options = ScanOptions {
         extensions: cantus_audio::EXTENSIONS.iter().map(|&text| text.to_owned()).collect(),
         max_songs_per_artist: config.max_songs_per_artist,
         ..ScanOptions::default()
     };
-    let Scan { corpus, problems, notices, .. } = find_songs(session, config, source, &options)
+    let mut unusable = Vec::new();
+    let found = find_songs(session, config, source, &options, &mut unusable);
+    let Scan { corpus, problems, notices, .. } = found
         .map_err(|error| match &source.fetch_command {
             Some(command) if !source.root.exists() => error.context(format!(
                 "the corpus `{}` is not there yet\n\nhint: get it with `{command}`",
@@ -50,20 +53,18 @@ pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) ->
             )),
             _ => error,
         })?;
-    for problem in problems {
-        session.add_unusable(UnusableSong {
-            song: problem.path.display().to_string(),
-            reason: problem.kind.to_string(),
-            hint: Some(problem.hint().to_owned()),
-        });
-    }
+    unusable.extend(problems.into_iter().map(|problem| UnusableSong {
+        song: problem.path.display().to_string(),
+        reason: problem.kind.to_string(),
+        hint: Some(problem.hint().to_owned()),
+    }));
     let Corpus { root, songs, .. } = corpus;
-    let (songs, hashes) = hash_songs(session, &root, songs);
+    let (songs, hashes) = hash_songs(session, &root, songs, &mut unusable);
     if songs.is_empty() {
         bail!("no song of `{}` can be read", root.display());
     }
     let notices = notices.iter().map(ToString::to_string).collect();
-    Ok(Scanned { corpus: Corpus::new(root, songs)?, hashes, notices })
+    Ok(Scanned { corpus: Corpus::new(root, songs)?, hashes, unusable, notices })
 }
 
 fn find_songs(
@@ -71,6 +72,7 @@ fn find_songs(
     config: &Config,
     source: &CorpusSource,
     options: &ScanOptions,
+    unusable: &mut Vec<UnusableSong>,
 ) -> Result<Scan> {
     let scan = match (&source.selection, config.layout) {
         (Selection::Everything, Layout::Folders) => {
@@ -78,7 +80,7 @@ fn find_songs(
         }
         (Selection::Everything, Layout::Tags) => {
             let list = cantus_corpus::list_audio_files(&source.root, options)?;
-            let records = read_tags(session, source, &list.files)?;
+            let records = read_tags(session, source, &list.files, unusable)?;
             let mut scan = cantus_corpus::from_tags(&source.root, records, options)?;
             scan.problems.extend(list.problems);
             scan.notices.extend(list.notices);
@@ -100,6 +102,7 @@ fn hash_songs(
     session: &Session,
     root: &Path,
     songs: Vec<Song>,
+    unusable: &mut Vec<UnusableSong>,
 ) -> (Vec<Song>, BTreeMap<String, String>) {
     let hashed: Vec<(Song, Result<String, UnusableSong>)> = songs
         .into_par_iter()
@@ -121,7 +124,7 @@ fn hash_songs(
                 hashes.insert(song.id.clone(), hash);
                 kept.push(song);
             }
-            Err(unusable) => session.add_unusable(unusable),
+            Err(song) => unusable.push(song),
         }
     }
     (kept, hashes)
@@ -140,6 +143,7 @@ fn read_tags(
     session: &Session,
     source: &CorpusSource,
     files: &[PathBuf],
+    unusable: &mut Vec<UnusableSong>,
 ) -> Result<Vec<TagRecord>> {
     let table = session.data.cache(&source.store).join("tags.json");
     let known: BTreeMap<String, KnownTags> = std::fs::read(&table)
@@ -147,35 +151,33 @@ fn read_tags(
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
     let bar = session.progress.bar(files.len() as u64, "tags", "files");
-    let seen: Mutex<BTreeMap<String, KnownTags>> = Mutex::default();
-    let records = files
+    let read: Vec<_> = files
         .par_iter()
-        .filter_map(|path| {
+        .map(|path| {
             let record = tags_of(session, &source.root, path, &known);
             bar.inc(1);
-            match record {
-                Ok((hash, tags)) => {
-                    seen.lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .insert(hash, tags.clone());
-                    Some(TagRecord {
-                        path: path.clone(),
-                        artist: tags.artist,
-                        album_artist: tags.album_artist,
-                        album: tags.album,
-                        title: tags.title,
-                    })
-                }
-                Err(unusable) => {
-                    session.add_unusable(unusable);
-                    None
-                }
-            }
+            record
         })
         .collect();
     bar.finish_and_clear();
+    let mut seen: BTreeMap<String, KnownTags> = BTreeMap::new();
+    let mut records = Vec::new();
+    for (path, record) in files.iter().zip(read) {
+        match record {
+            Ok((hash, tags)) => {
+                seen.insert(hash, tags.clone());
+                records.push(TagRecord {
+                    path: path.clone(),
+                    artist: tags.artist,
+                    album_artist: tags.album_artist,
+                    album: tags.album,
+                    title: tags.title,
+                });
+            }
+            Err(song) => unusable.push(song),
+        }
+    }
     if session.may_write() {
-        let seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let bytes = serde_json::to_vec(&seen).context("cannot write the table of tags")?;
         session.write(&table, &bytes)?;
     }

@@ -155,9 +155,6 @@ fn load(
     let split = split::read(&songs.corpus, run)?;
     let training = PartSongs::of(Part::Train, &split, &songs.usable);
     let validation = PartSongs::of(Part::Validation, &split, &songs.usable);
-    for part in [&training, &validation] {
-        part.report_short(session, config);
-    }
     let first_validation_song = training.songs.len();
     let all = PartSongs { songs: [training.songs.as_slice(), &validation.songs].concat() };
     let store = SpectrogramStore::load(&all.places(), session.memory_bytes)?;

@@ -9,12 +9,12 @@ use cantus_pipeline::{Fingerprint, Freshness, Plan, Stage};
 
 use crate::corpus_source::CorpusSource;
 use crate::outcome::Outcome;
-use crate::session::Session;
+use crate::session::{Session, UnusableSong};
 use crate::settings::Config;
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
 use crate::stages::timing::{self, Timing};
-use crate::stages::{evaluate, report, split, train};
+use crate::stages::{clips, evaluate, report, split, train};
 
 /// The stages in the order they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,9 @@ pub(crate) struct Songs<'a> {
     pub(crate) usable: Vec<UsableSong>,
     /// The same as a corpus.
     pub(crate) corpus: Corpus,
+    /// The songs that this trial cannot use, sorted: unreadable, not decoded, or too short for its
+    /// clips.
+    pub(crate) unusable: Vec<UnusableSong>,
 }
 
 impl Trial {
@@ -114,8 +117,7 @@ impl Trial {
                 return Ok(TrialOutcome { outcome, seconds });
             }
         }
-        store.report_failures(session, &scanned);
-        let songs = Songs::new(&store, &scanned)?;
+        let songs = self.songs(session, &store, &scanned, last)?;
         let after = [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
         for name in after.into_iter().filter(|&name| name <= last) {
             let (stage, wanted, freshness) = self.check(session, name, &songs, force(name))?;
@@ -177,11 +179,32 @@ impl Trial {
             StageName::Evaluate => {
                 (evaluate::stage(run), evaluate::wanted(session, config, songs, run)?)
             }
-            StageName::Report => (report::stage(run), report::wanted(session, run)?),
+            StageName::Report => (report::stage(run), report::wanted(session, songs, run)?),
         };
         let saved = Fingerprint::load(fingerprint_path(run, &stage.name))?;
         let freshness = stage.check(&saved, &wanted, force);
         Ok((stage, wanted, freshness))
+    }
+
+    /// What the stages after `preprocess` work on. The session remembers what is unusable: this is
+    /// looked up each time, so that a command says the same whether or not a stage had to run.
+    fn songs<'a>(
+        &self,
+        session: &Session,
+        store: &'a Store,
+        scanned: &Scanned,
+        last: StageName,
+    ) -> Result<Songs<'a>> {
+        let usable = store.usable(scanned);
+        let mut unusable = [scanned.unusable.clone(), store.failures(scanned)].concat();
+        if last > StageName::Preprocess {
+            unusable.extend(clips::too_short(&usable, &self.config));
+        }
+        unusable.sort();
+        for song in &unusable {
+            session.add_unusable(song.clone());
+        }
+        Ok(Songs { store, usable, corpus: store.usable_corpus(scanned)?, unusable })
     }
 
     /// What is stored of the corpus now.
@@ -208,8 +231,7 @@ impl Trial {
             scan::freshness(session, &self.config, &self.source, &scanned)?,
             store.freshness(&scanned, force(StageName::Preprocess)),
         ];
-        store.report_failures(session, &scanned);
-        let songs = Songs::new(&store, &scanned)?;
+        let songs = self.songs(session, &store, &scanned, last)?;
         let after = [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
         for name in after.into_iter().filter(|&name| name <= last) {
             let (stage, _, freshness) = self.check(session, name, &songs, force(name))?;
@@ -227,7 +249,7 @@ impl Trial {
     ) -> Result<Option<(String, Freshness)>> {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
-        let songs = Songs::new(&store, &scanned)?;
+        let songs = self.songs(session, &store, &scanned, name)?;
         let (stage, wanted, _) = self.check(session, name, &songs, false)?;
         let runs = self.run.parent().context("a run lies in the folder of its corpus")?;
         let Ok(entries) = std::fs::read_dir(runs) else { return Ok(None) };
@@ -249,12 +271,6 @@ impl Trial {
             }
         }
         Ok(nearest)
-    }
-}
-
-impl<'a> Songs<'a> {
-    fn new(store: &'a Store, scanned: &Scanned) -> Result<Self> {
-        Ok(Self { store, usable: store.usable(scanned), corpus: store.usable_corpus(scanned)? })
     }
 }
 

@@ -144,14 +144,15 @@ impl Store {
         Ok(Corpus::new(scanned.corpus.root.clone(), songs)?)
     }
 
-    /// Remembers in the session which songs failed, and says which lost packets.
-    pub(crate) fn report_failures(&self, session: &Session, scanned: &Scanned) {
+    /// The songs that failed. Says which lost packets.
+    pub(crate) fn failures(&self, scanned: &Scanned) -> Vec<UnusableSong> {
+        let mut failures = Vec::new();
         for song in &scanned.corpus.songs {
             let hash = scanned.hash(song);
             if let Some(failure) = self.index.failure(&song.id)
                 && failure.source_hash == hash
             {
-                session.add_unusable(UnusableSong {
+                failures.push(UnusableSong {
                     song: song.id.clone(),
                     reason: failure.reason.clone(),
                     hint: failure.hint.clone(),
@@ -167,6 +168,7 @@ impl Store {
                 );
             }
         }
+        failures
     }
 
     /// Decodes what is stale and writes the albums that hold it. What is done when the user

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use cantus_eval::Predictions;
+
 use crate::checkout::Checkout;
 
 #[test]
@@ -105,6 +107,19 @@ fn a_manifest_names_artists_in_place_of_the_folders() {
     let model = checkout.run_file("model.safetensors");
     let header = String::from_utf8_lossy(&model[..4000]);
     assert!(header.contains("First") && !header.contains("Alto"), "{header}");
+}
+
+#[test]
+fn clips_of_an_excerpt_say_where_in_the_song_they_start() {
+    let checkout = Checkout::with_music();
+    checkout.quick("evaluate", &["--max-seconds", "3"]).expect_code(0);
+    let path = checkout.run_folder().join("predictions.parquet");
+    let predictions = Predictions::read_parquet(&path).unwrap();
+    for clip in predictions.clips() {
+        // The middle 3 s of 4.2 s start at 0.6 s; a clip of 1 s has 32 frames of 32 ms.
+        let expected = 0.6 + f64::from(clip.clip) * 32.0 * 0.032;
+        assert!((clip.start_seconds - expected).abs() < 1e-6, "{clip:?}");
+    }
 }
 
 #[test]

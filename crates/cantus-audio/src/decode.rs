@@ -15,6 +15,9 @@ pub struct Audio {
     pub samples: Vec<f32>,
     /// Rate of `samples` in Hz.
     pub sample_rate: u32,
+    /// Where in the recording the samples start, in seconds: above 0 for an excerpt from its
+    /// middle.
+    pub start_seconds: f64,
     /// What the file is.
     pub source: SourceInfo,
     /// What was lost.
@@ -62,6 +65,7 @@ fn collect(mut stream: AudioStream, options: &DecodeOptions) -> Result<Audio, Au
     let frames_of = |seconds: f64| ((seconds * f64::from(rate)).round() as u64).max(1);
 
     let mut samples = Vec::new();
+    let mut first_frame = 0;
     match options.excerpt {
         Excerpt::Whole => {
             copy(&mut stream, u64::MAX, &mut resampler, &mut samples, &options.limits)?;
@@ -71,14 +75,17 @@ fn collect(mut stream: AudioStream, options: &DecodeOptions) -> Result<Audio, Au
             copy(&mut stream, frames, &mut resampler, &mut samples, &options.limits)?;
         }
         Excerpt::Middle { seconds } => {
-            let (middle, _) = read_middle(&mut stream, frames_of(seconds), &options.limits)?;
+            let (middle, start) = read_middle(&mut stream, frames_of(seconds), &options.limits)?;
+            first_frame = start;
             resampler.process(&middle, &mut samples)?;
         }
     }
     resampler.finish(&mut samples)?;
     // A stream judges itself at its end, which an excerpt may not have reached.
     stream.check_damage()?;
-    Ok(Audio { samples, sample_rate, source: stream.source(), damage: stream.damage() })
+    let start_seconds = first_frame as f64 / f64::from(rate);
+    let (source, damage) = (stream.source(), stream.damage());
+    Ok(Audio { samples, sample_rate, start_seconds, source, damage })
 }
 
 /// Resamples at most `frames` frames into `samples`, one packet at a time.

@@ -17,7 +17,7 @@ use crate::stages::clips::{self, PartSongs};
 use crate::stages::trial::Songs;
 use crate::stages::{split, train};
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Clips computed at a time; scores do not depend on it.
 const BATCH_SIZE: usize = 32;
@@ -87,7 +87,8 @@ pub(crate) fn run(
     let clips = set.clips().iter().enumerate().map(|(position, clip)| ClipPrediction {
         song_id: test.songs[clip.song].song.id.clone(),
         clip: (clip.first_frame / frames) as u32,
-        start_seconds: clip.first_frame as f64 * seconds_per_frame,
+        start_seconds: store.songs()[clip.song].start_seconds
+            + clip.first_frame as f64 * seconds_per_frame,
         truth: clip.class,
         probabilities: predicted.probabilities_of(position).to_vec(),
     });

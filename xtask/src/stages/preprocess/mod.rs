@@ -28,7 +28,7 @@ use rows::{Row, RowMaker, RowSource};
 use writing::AlbumWriting;
 
 /// Changes with the numbers in the files or their columns; then every song is decoded anew.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// The spectrograms of a corpus: where they lie, what is there and what is missing.
 pub(crate) struct Store {

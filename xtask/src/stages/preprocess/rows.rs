@@ -135,6 +135,7 @@ impl RowMaker<'_> {
             title: song.title.clone(),
             source_path: song.path.to_string_lossy().into_owned(),
             source_hash: self.scanned.hash(song).to_owned(),
+            start_seconds: audio.start_seconds,
             seconds: audio.samples.len() as f64 / f64::from(audio.sample_rate),
             sample_rate: audio.sample_rate,
             n_frames: mel.n_frames as u32,

@@ -204,6 +204,40 @@ fn a_damaged_fingerprint_is_a_reason_not_a_failure() {
 }
 
 #[test]
+fn a_training_goes_on_with_the_precision_it_was_begun_with_or_not_at_all() {
+    // 18 songs of 132 frames of 128 bands are 1.2 MB as f32, of which training takes a part.
+    let (little, too_little) = (["--memory", "0.0007"], ["--memory", "0.0002"]);
+    let in_memory = |checkout: &Checkout| {
+        let text = checkout.run_file("environment.json");
+        let environment: Value = serde_json::from_slice(&text).unwrap();
+        environment["train"]["spectrograms_in_memory"].as_str().unwrap().to_owned()
+    };
+    let lose_model = |checkout: &Checkout| {
+        fs::remove_file(checkout.run_folder().join("model.safetensors")).unwrap();
+    };
+    let narrow = Checkout::with_music();
+    narrow.quick("train", &little).expect_code(0);
+    assert_eq!(in_memory(&narrow), "f16");
+    lose_model(&narrow);
+    let ended = narrow.quick("train", &[]).expect_code(0);
+    assert!(ended.err.contains("going on after step"), "{}", ended.err);
+    assert_eq!(in_memory(&narrow), "f16", "though there is room for more");
+
+    let wide = Checkout::with_music();
+    wide.quick("train", &[]).expect_code(0);
+    assert_eq!(in_memory(&wide), "f32");
+    let checkpoint = wide.run_file("checkpoint.safetensors");
+    lose_model(&wide);
+    for memory in [little, too_little] {
+        let ended = wide.quick("train", &memory).expect_code(1);
+        ended.expect_error(&["begun with spectrograms as f32", "--force", "hint: raise"]);
+        assert!(wide.run_file("checkpoint.safetensors") == checkpoint, "it is kept");
+    }
+    wide.quick("train", &["--memory", "0.0007", "--force"]).expect_code(0);
+    assert_eq!(in_memory(&wide), "f16");
+}
+
+#[test]
 fn force_trains_every_epoch_again_to_the_same_bytes() {
     let checkout = Checkout::with_music();
     checkout.quick("train", &[]).expect_code(0);

@@ -159,15 +159,18 @@ pub enum CacheError {
         /// Its value, or "absent".
         second_value: String,
     },
-    /// The songs do not fit the memory budget even at 16 bits a value.
+    /// The songs do not fit the memory budget, even at 16 bits a value where that would do.
     #[error(
-        "{songs} spectrograms need {needed_bytes} bytes at 16 bits a value; \
-         the memory budget is {budget_bytes}"
+        "{songs} spectrograms need {needed_bytes} bytes at {} bits a value; \
+         the memory budget is {budget_bytes}",
+        8 * precision.bytes()
     )]
     MemoryBudget {
         /// How many songs were asked for.
         songs: usize,
-        /// What they need at 16 bits a value.
+        /// The least precision that would do.
+        precision: crate::Precision,
+        /// What they need in it.
         needed_bytes: u64,
         /// What they may take.
         budget_bytes: u64,

@@ -54,13 +54,35 @@ impl SpectrogramStore {
     /// [`CacheError::MemoryBudget`] if the songs do not fit as f16 either, [`CacheError::Value`] for
     /// a value beyond f16's range, and all errors of [`AlbumFile`].
     pub fn load(wanted: &[(PathBuf, String)], memory_budget_bytes: u64) -> Result<Self, CacheError> {
+        Self::load_with(wanted, memory_budget_bytes, None)
+    }
+
+    /// As [`load`](Self::load), holding values as `precision` whether or not others would fit: what
+    /// goes on with the numbers that something was begun with.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); [`CacheError::MemoryBudget`] if the songs do not fit as `precision`.
+    pub fn load_as(
+        wanted: &[(PathBuf, String)],
+        memory_budget_bytes: u64,
+        precision: Precision,
+    ) -> Result<Self, CacheError> {
+        Self::load_with(wanted, memory_budget_bytes, Some(precision))
+    }
+
+    fn load_with(
+        wanted: &[(PathBuf, String)],
+        memory_budget_bytes: u64,
+        precision: Option<Precision>,
+    ) -> Result<Self, CacheError> {
         check_unique(wanted)?;
         let files: BTreeSet<&PathBuf> = wanted.iter().map(|(file, _)| file).collect();
         let files: Vec<PathBuf> = files.into_iter().cloned().collect();
         let (places, configuration) = find(&files, wanted)?;
         let n_mels = common_n_mels(&files, &places)?;
         let values: u64 = places.iter().map(|place| place.info.n_values() as u64).sum();
-        let precision = choose_precision(places.len(), values, memory_budget_bytes)?;
+        let precision = choose_precision(places.len(), values, memory_budget_bytes, precision)?;
         let spectrograms = match precision {
             Precision::F32 => Spectrograms::F32(read_all(&files, &places, |_, mel| Ok(mel))?),
             Precision::F16 => Spectrograms::F16(read_all(&files, &places, |info, mel| {
@@ -212,16 +234,23 @@ fn common_n_mels(files: &[PathBuf], places: &[Place]) -> Result<usize, CacheErro
     }
 }
 
-fn choose_precision(songs: usize, values: u64, budget_bytes: u64) -> Result<Precision, CacheError> {
+/// The first of the precisions, or of all, in which the songs fit.
+fn choose_precision(
+    songs: usize,
+    values: u64,
+    budget_bytes: u64,
+    only: Option<Precision>,
+) -> Result<Precision, CacheError> {
     let bytes = |precision: Precision| values.saturating_mul(precision.bytes() as u64);
-    if bytes(Precision::F32) <= budget_bytes {
-        return Ok(Precision::F32);
-    }
-    let needed_bytes = bytes(Precision::F16);
-    if needed_bytes <= budget_bytes {
-        return Ok(Precision::F16);
-    }
-    Err(CacheError::MemoryBudget { songs, needed_bytes, budget_bytes })
+    let smallest = only.unwrap_or(Precision::F16);
+    let candidates = [only.unwrap_or(Precision::F32), smallest];
+    let fitting = candidates.into_iter().find(|&precision| bytes(precision) <= budget_bytes);
+    fitting.ok_or_else(|| CacheError::MemoryBudget {
+        songs,
+        precision: smallest,
+        needed_bytes: bytes(smallest),
+        budget_bytes,
+    })
 }
 
 /// Reads the spectrograms of all places, in their order, file by file and song by song in parallel.
@@ -273,19 +302,29 @@ mod tests {
 
     #[test]
     fn values_are_f32_while_they_fit_then_f16_then_an_error_with_the_size_needed() {
-        assert_eq!(choose_precision(3, 1_000, 4_000).unwrap(), Precision::F32);
-        assert_eq!(choose_precision(3, 1_000, 3_999).unwrap(), Precision::F16);
-        assert_eq!(choose_precision(3, 1_000, 2_000).unwrap(), Precision::F16);
-        let error = choose_precision(3, 1_000, 1_999).unwrap_err();
+        let choose = |budget, only| choose_precision(3, 1_000, budget, only);
+        assert_eq!(choose(4_000, None).unwrap(), Precision::F32);
+        assert_eq!(choose(3_999, None).unwrap(), Precision::F16);
+        assert_eq!(choose(2_000, None).unwrap(), Precision::F16);
+        let error = choose(1_999, None).unwrap_err();
         assert!(
             matches!(
                 error,
-                CacheError::MemoryBudget { songs: 3, needed_bytes: 2_000, budget_bytes: 1_999 }
+                CacheError::MemoryBudget { songs: 3, needed_bytes: 2_000, budget_bytes: 1_999, .. }
             ),
             "{error:?}"
         );
-        assert!(error.hint().unwrap().contains("1 MB"), "{:?}", error.hint());
-        assert!(choose_precision(1, u64::MAX, u64::MAX - 1).is_err());
+        assert!(choose_precision(1, u64::MAX, u64::MAX - 1, None).is_err());
+    }
+
+    #[test]
+    fn a_precision_that_was_asked_for_is_held_or_refused_with_the_size_it_needs() {
+        let choose = |budget, only| choose_precision(3, 1_000, budget, Some(only));
+        assert_eq!(choose(9_000, Precision::F16).unwrap(), Precision::F16);
+        assert_eq!(choose(4_000, Precision::F32).unwrap(), Precision::F32);
+        let error = choose(3_999, Precision::F32).unwrap_err();
+        assert!(matches!(error, CacheError::MemoryBudget { needed_bytes: 4_000, .. }), "{error:?}");
+        assert!(error.to_string().contains("at 32 bits a value"), "{error}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::settings::Config;
 use crate::stages::clips::{self, PartSongs};
 use crate::stages::trial::Songs;
-use crate::stages::{split, train};
+use crate::stages::{environment, split, train};
 
 const FORMAT_VERSION: u32 = 2;
 
@@ -70,6 +70,7 @@ pub(crate) fn run(
     let test = PartSongs::of(Part::Test, &split, &songs.usable);
     let classes = test.classes(&model.labels)?;
     let store = SpectrogramStore::load(&test.places(), session.memory_bytes)?;
+    environment::record(session, run, "evaluate", store.precision())?;
     let frames = config.frames_per_clip();
     let numbered: Vec<(usize, usize)> = classes.iter().copied().enumerate().collect();
     let set = ClipSet::cut(&store, &numbered, frames, config.clip_rule)?;

@@ -19,11 +19,12 @@ use crate::outcome::Outcome;
 use crate::session::{Session, count};
 use crate::settings::Config;
 use crate::stages::clips::{self, PartSongs};
-use crate::stages::split;
+use crate::stages::{environment, split};
 use crate::stages::timing::{self, Timing};
 use crate::stages::trial::Songs;
 
 const FORMAT_VERSION: u32 = 1;
+const CHECKPOINT_FORMAT_VERSION: u32 = 1;
 
 /// How often a checkpoint is written inside an epoch.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
@@ -92,15 +93,6 @@ struct Nested<'a> {
     train: &'a cantus_train::TrainConfig,
 }
 
-/// What decided only how fast the run went.
-#[derive(Debug, Serialize)]
-struct Environment {
-    version: &'static str,
-    threads: usize,
-    spectrograms_in_memory: String,
-    platform: String,
-}
-
 /// Trains, or goes on from the checkpoint of an interrupted training of the same fingerprint;
 /// `anew` leaves such a checkpoint aside.
 pub(crate) fn run(
@@ -116,7 +108,7 @@ pub(crate) fn run(
     }
     let labels = clips::labels(&songs.usable);
     let (data, precision) = load(session, config, songs, run, &labels, wanted)?;
-    write_environment(session, run, precision)?;
+    environment::record(session, run, "train", precision)?;
     let (training_clips, validation_clips) = (data.training.len(), data.validation.len());
     session.progress.say(format!(
         "training on {}, validating on {} of {} frames, {}",
@@ -125,11 +117,12 @@ pub(crate) fn run(
         config.frames_per_clip(),
         count(labels.len(), "artist"),
     ));
-    let mut trainer = trainer(config, data, run, wanted)?;
+    let belongs_to = checkpoint_fingerprint(wanted, precision);
+    let mut trainer = trainer(config, data, run, &belongs_to)?;
     if trainer.steps() > 0 {
         session.progress.say(format!("going on after step {}", trainer.steps()));
     }
-    wanted.save(checkpoint_fingerprint_path(run))?;
+    belongs_to.save(checkpoint_fingerprint_path(run))?;
     let mut watch = Watch::new(session, config, songs, run, labels);
     let outcome = trainer.run(&mut |event| watch.receive(event));
     watch.end()?;
@@ -157,7 +150,20 @@ fn load(
     let validation = PartSongs::of(Part::Validation, &split, &songs.usable);
     let first_validation_song = training.songs.len();
     let all = PartSongs { songs: [training.songs.as_slice(), &validation.songs].concat() };
-    let store = SpectrogramStore::load(&all.places(), session.memory_bytes)?;
+    let store = match begun_with(run, wanted)? {
+        None => SpectrogramStore::load(&all.places(), session.memory_bytes)?,
+        Some(precision) => {
+            SpectrogramStore::load_as(&all.places(), session.memory_bytes, precision).with_context(
+                || {
+                    format!(
+                        "the training in `{}` was begun with spectrograms as {precision} and goes \
+                         on with no others; `--force` trains anew",
+                        run.display()
+                    )
+                },
+            )?
+        }
+    };
     let precision = store.precision();
     let numbered: Vec<(usize, usize)> = all.classes(labels)?.into_iter().enumerate().collect();
     let frames = config.frames_per_clip();
@@ -168,28 +174,36 @@ fn load(
         training: cut(training)?,
         validation: cut(validation)?,
         source: Arc::new(store),
-        // Values held as f16 are other values: a checkpoint of the other form is not taken up.
+        // Values held as f16 are other values.
         identity: format!("{} {precision}", wanted.digest()),
     };
     Ok((data, precision))
 }
 
-fn write_environment(session: &Session, run: &Path, precision: Precision) -> Result<()> {
-    let environment = Environment {
-        version: env!("CARGO_PKG_VERSION"),
-        threads: rayon::current_num_threads(),
-        spectrograms_in_memory: precision.to_string(),
-        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-    };
-    let text = serde_json::to_string_pretty(&environment)?;
-    session.write(&run.join("environment.json"), text.as_bytes())
+/// What a checkpoint is of: the training, and the values that it sees.
+fn checkpoint_fingerprint(training: &Fingerprint, precision: Precision) -> Fingerprint {
+    Fingerprint::builder("checkpoint", CHECKPOINT_FORMAT_VERSION)
+        .input("training", training.digest())
+        .setting("spectrograms_in_memory", precision)
+        .build()
+}
+
+/// How the spectrograms were held in the training that `wanted` goes on with, if there is one.
+fn begun_with(run: &Path, wanted: &Fingerprint) -> Result<Option<Precision>> {
+    if !checkpoint_path(run).exists() {
+        return Ok(None);
+    }
+    let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
+    let SavedFingerprint::Whole(saved) = saved else { return Ok(None) };
+    let mut all = [Precision::F32, Precision::F16].into_iter();
+    Ok(all.find(|&precision| saved == checkpoint_fingerprint(wanted, precision)))
 }
 
 fn trainer(
     config: &Config,
     data: TrainingData,
     run: &Path,
-    wanted: &Fingerprint,
+    belongs_to: &Fingerprint,
 ) -> Result<Trainer<Crnn2d>> {
     let settings = Crnn2dConfig {
         n_mels: config.mel.n_mels,
@@ -199,7 +213,7 @@ fn trainer(
     };
     let network = || Crnn2d::new(settings.clone(), config.seed, &Device::Cpu, DType::F32);
     let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
-    let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == wanted);
+    let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == belongs_to);
     if is_same && let Ok(bytes) = std::fs::read(checkpoint_path(run)) {
         let train = config.train.clone();
         match Trainer::resume(&bytes, train, network()?, data.clone()) {

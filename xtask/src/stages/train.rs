@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use cantus_cache::{Precision, SpectrogramStore};
 use cantus_corpus::Part;
-use cantus_crnn::{Crnn2d, Crnn2dConfig, ModelFile};
+use cantus_crnn::{Crnn2d, ModelFile};
 use cantus_pipeline::{Fingerprint, SavedFingerprint, Stage};
 use cantus_train::{ClipSet, Control, EpochRecord, Event, StepReport, Trainer, TrainingData};
 use indicatif::ProgressBar;
@@ -205,12 +205,7 @@ fn trainer(
     run: &Path,
     belongs_to: &Fingerprint,
 ) -> Result<Trainer<Crnn2d>> {
-    let settings = Crnn2dConfig {
-        n_mels: config.mel.n_mels,
-        classes: data.labels.len(),
-        gru_form: config.model.gru_form,
-        ..Crnn2dConfig::default()
-    };
+    let settings = config.network(data.labels.len());
     let network = || Crnn2d::new(settings.clone(), config.seed, &Device::Cpu, DType::F32);
     let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
     let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == belongs_to);
@@ -336,12 +331,7 @@ impl<'a> Watch<'a> {
 
     fn write_model(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
         let model = ModelFile {
-            config: Crnn2dConfig {
-                n_mels: self.config.mel.n_mels,
-                classes: self.labels.len(),
-                gru_form: self.config.model.gru_form,
-                ..Crnn2dConfig::default()
-            },
+            config: self.config.network(self.labels.len()),
             labels: self.labels.clone(),
             front_end: self.front_end.clone(),
             frames_per_clip: self.config.frames_per_clip(),

@@ -3,6 +3,7 @@
 mod clip_length;
 mod flags;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -217,23 +218,53 @@ impl Config {
     pub(crate) fn run_name(&self) -> Result<String> {
         let name =
             format!("{}-{}-{}-{}", self.model.name.as_str(), self.clip, self.split, self.seed);
-        let unnamed = |config: &Self| -> Result<String> {
+        let unnamed = |config: &Self| -> Result<BTreeMap<String, String>> {
             let mut rest = config.clone();
             let default = Self::default();
             rest.corpus = default.corpus;
             rest.clip = default.clip;
             rest.split = default.split;
-            rest.seed = default.seed;
+            rest = rest.with_seed(default.seed);
             rest.model.name = default.model.name;
-            rest.to_toml()
+            let table = toml::Value::try_from(&rest).context("cannot write the configuration")?;
+            let mut settings = BTreeMap::new();
+            flatten("", &table, &mut settings);
+            Ok(settings)
         };
-        let rest = unnamed(self)?;
-        if rest == unnamed(&Self::default())? {
+        let default = unnamed(&Self::default())?;
+        let mut different = unnamed(self)?;
+        different.retain(|key, value| default.get(key) != Some(value));
+        if different.is_empty() {
             return Ok(name);
         }
-        let digest = blake3::hash(rest.as_bytes()).to_hex();
-        Ok(format!("{name}-{}", &digest[..8]))
+        let mut hasher = blake3::Hasher::new();
+        for text in different.iter().flat_map(|(key, value)| [key, value]) {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        Ok(format!("{name}-{}", &hasher.finalize().to_hex()[..8]))
     }
+}
+
+/// The settings in a table by their dotted names, as text that no library's taste in writing
+/// numbers changes: names of runs must outlive it.
+fn flatten(name: &str, value: &toml::Value, settings: &mut BTreeMap<String, String>) {
+    let mut inner = |key: &str, value: &toml::Value| {
+        let name = if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
+        flatten(&name, value, settings);
+    };
+    let text = match value {
+        toml::Value::Table(table) => return table.iter().for_each(|(key, value)| inner(key, value)),
+        toml::Value::Array(values) => {
+            return values.iter().enumerate().for_each(|(at, value)| inner(&at.to_string(), value));
+        }
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => format!("{:016x}", number.to_bits()),
+        toml::Value::Boolean(flag) => flag.to_string(),
+        toml::Value::Datetime(time) => time.to_string(),
+    };
+    settings.insert(name.to_owned(), text);
 }
 
 #[cfg(test)]
@@ -282,6 +313,24 @@ mod tests {
         assert_eq!(other_seed.run_name().unwrap(), format!("crnn2d-3s-song-21-{hash}"));
         let other_cap = Config { max_seconds_per_song: Some(31.0), ..Config::default() };
         assert!(!other_cap.run_name().unwrap().ends_with(hash));
+    }
+
+    #[test]
+    fn the_hash_is_of_the_settings_that_differ_alone() {
+        let hash = |settings: &[(&str, &str)]| {
+            let mut hasher = blake3::Hasher::new();
+            for text in settings.iter().flat_map(|(key, value)| [key, value]) {
+                hasher.update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text.as_bytes());
+            }
+            format!("crnn2d-3s-song-0-{}", &hasher.finalize().to_hex()[..8])
+        };
+        let name = |text: &str| Config::parse(text).unwrap().run_name().unwrap();
+        assert_eq!(
+            name("max_seconds_per_song = 30.0\n[train]\nepochs = 7"),
+            hash(&[("max_seconds_per_song", "403e000000000000"), ("train.epochs", "7")])
+        );
+        assert_eq!(name("[mel]\nn_fft = 1024"), hash(&[("mel.n_fft", "1024")]));
     }
 
     #[test]

@@ -52,7 +52,10 @@ fn the_saved_configuration_runs_the_same_trial_again() {
     let checkout = Checkout::with_music();
     checkout.quick("train", &["--seed", "21", "--split", "album"]).expect_code(0);
     let config = checkout.run_folder().join("config.toml");
-    let again = checkout.run(&["train", "--config", config.to_str().unwrap()]).expect_code(0);
+    let data = checkout.path().join("data");
+    let arguments = ["--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let elsewhere = Checkout::new();
+    let again = elsewhere.run(&[["train"].as_slice(), &arguments].concat()).expect_code(0);
     assert!(again.out.contains("nothing was stale"), "{}", again.out);
 }
 

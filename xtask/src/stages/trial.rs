@@ -82,8 +82,12 @@ pub(crate) struct Songs<'a> {
 
 impl Trial {
     /// The trial of a configuration.
-    pub(crate) fn new(session: &Session, config: Config) -> Result<Self> {
+    pub(crate) fn new(session: &Session, mut config: Config) -> Result<Self> {
         let source = CorpusSource::resolve(&config.corpus, &session.data)?;
+        // The saved configuration runs the trial again from wherever it is read.
+        if let Some(corpus) = source.absolute() {
+            corpus.clone_into(&mut config.corpus);
+        }
         let run = session.data.run(&source.name, &config.run_name()?);
         Ok(Self { config, source, run })
     }

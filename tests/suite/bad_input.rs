@@ -160,6 +160,16 @@ fn a_missing_corpus_says_what_was_looked_for_and_what_to_do() {
 }
 
 #[test]
+fn tags_are_refused_where_a_table_names_the_songs() {
+    let checkout = Checkout::new();
+    checkout.bytes("list.tsv", b"path\tartist\talbum\ttitle\n");
+    for corpus in ["music/list.tsv", "freemusic-small"] {
+        let ended = checkout.run(&["train", "--corpus", corpus, "--layout", "tags"]);
+        ended.expect_code(1).expect_error(&["--layout tags", corpus, "hint:"]);
+    }
+}
+
+#[test]
 fn an_empty_folder_and_one_artist_are_refused_with_what_was_found() {
     let checkout = Checkout::new();
     fs::create_dir_all(checkout.music("")).unwrap();

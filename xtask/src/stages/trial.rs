@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cantus_corpus::Corpus;
 use cantus_pipeline::{Fingerprint, Freshness, Plan, Stage};
 
-use crate::corpus_source::CorpusSource;
+use crate::corpus_source::{CorpusSource, Selection};
 use crate::outcome::Outcome;
 use crate::session::{Session, UnusableSong};
-use crate::settings::Config;
+use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
 use crate::stages::timing::{self, Timing};
@@ -84,6 +84,13 @@ impl Trial {
     /// The trial of a configuration.
     pub(crate) fn new(session: &Session, mut config: Config) -> Result<Self> {
         let source = CorpusSource::resolve(&config.corpus, &session.data)?;
+        if config.layout == Layout::Tags && !matches!(source.selection, Selection::Everything) {
+            bail!(
+                "`--layout tags` says nothing about `{}`, whose songs are named by a table\n\n\
+                 hint: leave the flag out, or give a folder of music as `--corpus`",
+                config.corpus
+            );
+        }
         // The saved configuration runs the trial again from wherever it is read.
         if let Some(corpus) = source.absolute() {
             corpus.clone_into(&mut config.corpus);

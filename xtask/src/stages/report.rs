@@ -129,12 +129,8 @@ fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> Vec<PartCou
     counts.collect()
 }
 
-/// The last time that each stage took.
+/// The time that each stage took when it last ran.
 fn timings(run: &Path) -> Vec<StageTiming> {
-    let mut last: Vec<StageTiming> = Vec::new();
-    for line in timing::read(run).into_iter().filter(|line| line.epoch.is_none()) {
-        last.retain(|timing| timing.stage != line.stage);
-        last.push(StageTiming { stage: line.stage, seconds: line.seconds });
-    }
-    last
+    let totals = timing::totals(&timing::read(run)).into_iter();
+    totals.map(|(stage, seconds)| StageTiming { stage, seconds }).collect()
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use cantus_cache::{Precision, SpectrogramStore};
-use cantus_corpus::Part;
+use cantus_corpus::Part as SplitPart;
 use cantus_crnn::{Crnn2d, ModelFile};
 use cantus_pipeline::{Fingerprint, SavedFingerprint, Stage};
 use cantus_train::{ClipSet, Control, EpochRecord, Event, StepReport, Trainer, TrainingData};
@@ -20,7 +20,7 @@ use crate::session::{Session, count};
 use crate::settings::Config;
 use crate::stages::clips::{self, PartSongs};
 use crate::stages::{environment, split};
-use crate::stages::timing::{self, Timing};
+use crate::stages::timing::{self, Part, Timing};
 use crate::stages::trial::Songs;
 
 const FORMAT_VERSION: u32 = 1;
@@ -79,8 +79,8 @@ pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Result<F
         .settings(&Nested { model: &config.model, train: &config.train })?;
     if let Some(split) = split::expected(config, &songs.corpus, run) {
         let parts = [
-            ("training", PartSongs::of(Part::Train, &split, &songs.usable)),
-            ("validation", PartSongs::of(Part::Validation, &split, &songs.usable)),
+            ("training", PartSongs::of(SplitPart::Train, &split, &songs.usable)),
+            ("validation", PartSongs::of(SplitPart::Validation, &split, &songs.usable)),
         ];
         builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
     }
@@ -119,6 +119,8 @@ pub(crate) fn run(
     ));
     let belongs_to = checkpoint_fingerprint(wanted, precision);
     let mut trainer = trainer(config, data, run, &belongs_to)?;
+    let part = if trainer.steps() > 0 { Part::Resumed } else { Part::BegunAnew };
+    timing::append(run, &Timing::part("train", part, 0.0))?;
     if trainer.steps() > 0 {
         session.progress.say(format!("going on after step {}", trainer.steps()));
     }
@@ -146,8 +148,8 @@ fn load(
     wanted: &Fingerprint,
 ) -> Result<(TrainingData, Precision)> {
     let split = split::read(&songs.corpus, run)?;
-    let training = PartSongs::of(Part::Train, &split, &songs.usable);
-    let validation = PartSongs::of(Part::Validation, &split, &songs.usable);
+    let training = PartSongs::of(SplitPart::Train, &split, &songs.usable);
+    let validation = PartSongs::of(SplitPart::Validation, &split, &songs.usable);
     let first_validation_song = training.songs.len();
     let all = PartSongs { songs: [training.songs.as_slice(), &validation.songs].concat() };
     let store = match begun_with(run, wanted)? {
@@ -316,8 +318,7 @@ impl<'a> Watch<'a> {
         ));
         self.write_history(history)?;
         let seconds = self.epoch_started.elapsed().as_secs_f64();
-        let stage = "train".to_owned();
-        timing::append(self.run, &Timing { stage, epoch: Some(record.epoch), seconds })
+        timing::append(self.run, &Timing::epoch("train", record.epoch, seconds))
     }
 
     fn write_history(&self, history: &[EpochRecord]) -> Result<()> {

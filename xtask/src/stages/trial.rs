@@ -13,7 +13,7 @@ use crate::session::{Session, UnusableSong};
 use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
-use crate::stages::timing::{self, Timing};
+use crate::stages::timing::{self, Part, Timing};
 use crate::stages::{clips, evaluate, report, split, train};
 
 /// The stages in the order they run.
@@ -142,11 +142,12 @@ impl Trial {
             let outcome = self.run_stage(session, name, &songs, &wanted, force(name))?;
             let elapsed = started.elapsed().as_secs_f64();
             seconds.0.push((name.as_str(), elapsed));
-            let stage = stage.name.clone();
-            timing::append(&self.run, &Timing { stage, epoch: None, seconds: elapsed })?;
             if outcome == Outcome::Interrupted {
+                let part = Timing::part(&stage.name, Part::Interrupted, elapsed);
+                timing::append(&self.run, &part)?;
                 return Ok(TrialOutcome { outcome, seconds });
             }
+            timing::append(&self.run, &Timing::whole(&stage.name, elapsed))?;
             wanted.save(&fingerprint)?;
         }
         Ok(TrialOutcome { outcome: Outcome::Done, seconds })

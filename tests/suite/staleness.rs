@@ -238,6 +238,25 @@ fn a_training_goes_on_with_the_precision_it_was_begun_with_or_not_at_all() {
 }
 
 #[test]
+fn explain_names_the_songs_that_were_changed_added_and_removed() {
+    let checkout = built();
+    checkout.song("Alto/Album 1/Song 1.wav", 500.0, 4.2);
+    checkout.song("Alto/Album 1/Song 9.wav", 510.0, 4.2);
+    fs::remove_file(checkout.music("Alto/Album 2/Song 1.wav")).unwrap();
+    let ended = checkout.quick("status", &["--explain"]).expect_code(0);
+    let scan: Vec<&str> =
+        ended.out.lines().take_while(|line| !line.contains("preprocess")).collect();
+    for (word, song) in [
+        ("changed", "song Alto/Album 1/Song 1.wav"),
+        ("added", "song Alto/Album 1/Song 9.wav"),
+        ("removed", "song Alto/Album 2/Song 1.wav"),
+    ] {
+        let is_said = |line: &&str| line.contains(song) && line.contains(word);
+        assert!(scan.iter().any(is_said), "{song}: {}", ended.out);
+    }
+}
+
+#[test]
 fn force_trains_every_epoch_again_to_the_same_bytes() {
     let checkout = Checkout::with_music();
     checkout.quick("train", &[]).expect_code(0);

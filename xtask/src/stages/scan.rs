@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cantus_corpus::{Corpus, Scan, ScanOptions, Song, TagRecord};
-use cantus_pipeline::{Fingerprint, Freshness, ItemTable, Stage};
+use cantus_pipeline::{Fingerprint, Freshness, Input, ItemChanges, ItemTable, Reason, Stage};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,10 @@ use crate::corpus_source::{CorpusSource, Selection};
 use crate::session::{Session, UnusableSong};
 use crate::settings::{Config, Layout};
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+
+/// The input that sums up the contents of all songs.
+const SONGS: &str = "songs";
 
 /// The songs of a corpus with the hashes of their files.
 pub(crate) struct Scanned {
@@ -216,7 +219,7 @@ fn tags_of(
 
 /// Where the table of the last scan stands.
 fn table_path(session: &Session, source: &CorpusSource) -> PathBuf {
-    session.data.cache(&source.store).join("scan").join(format!("{}.tsv", source.name))
+    session.data.cache(&source.store).join("scan").join(format!("{}.json", source.name))
 }
 
 fn fingerprint_path(session: &Session, source: &CorpusSource) -> PathBuf {
@@ -241,7 +244,36 @@ pub(crate) fn freshness(
     let stage = Stage::new("scan").output(table_path(session, source));
     let saved = Fingerprint::load(fingerprint_path(session, source))?;
     let freshness = stage.check(&saved, &wanted(config, scanned)?, false);
-    Ok((stage, freshness))
+    let mut reasons = Vec::new();
+    for reason in freshness.reasons() {
+        match reason {
+            Reason::InputChanged { name, .. } if name == SONGS => {
+                let before = ItemTable::load(table_path(session, source))?;
+                reasons.extend(changes(&before, &item_table(scanned)));
+            }
+            other => reasons.push(other.clone()),
+        }
+    }
+    Ok((stage, Freshness::from_reasons(reasons)))
+}
+
+/// The songs that changed, one by one.
+fn changes(before: &ItemTable, now: &ItemTable) -> Vec<Reason> {
+    let name = |id: &String| format!("song {id}");
+    let input = |table: &ItemTable, id: &str| Input {
+        digest: table.get(id).unwrap_or_default().to_owned(),
+        count: None,
+    };
+    let ItemChanges { added, removed, changed } = now.changes_since(before);
+    let changed = changed.iter().map(|id| Reason::InputChanged {
+        name: name(id),
+        old: input(before, id),
+        new: input(now, id),
+    });
+    let added = added.iter().map(|id| Reason::InputAdded { name: name(id), new: input(now, id) });
+    let removed =
+        removed.iter().map(|id| Reason::InputRemoved { name: name(id), old: input(before, id) });
+    changed.chain(added).chain(removed).collect()
 }
 
 fn wanted(config: &Config, scanned: &Scanned) -> Result<Fingerprint> {
@@ -251,7 +283,7 @@ fn wanted(config: &Config, scanned: &Scanned) -> Result<Fingerprint> {
         });
     Ok(Fingerprint::builder("scan", FORMAT_VERSION)
         .setting("layout", serde_json::to_string(&config.layout)?)
-        .input_items("songs", &item_table(scanned))
+        .input_items(SONGS, &item_table(scanned))
         .input_set("labels", names)
         .build())
 }

@@ -221,10 +221,33 @@ impl CacheError {
                 Some("run the preprocessing again with one set of settings".to_owned())
             }
             Self::MemoryBudget { needed_bytes, .. } => Some(format!(
-                "raise the memory budget to {} MB, or use fewer songs or fewer seconds of each",
-                needed_bytes.div_ceil(1_000_000)
+                "raise the memory budget to {:.1} GiB, or use fewer songs or fewer seconds of each",
+                tenths_of_gib(*needed_bytes) as f64 / 10.0
             )),
             _ => None,
         }
+    }
+}
+
+/// Rounded up: what is printed must be enough.
+fn tenths_of_gib(bytes: u64) -> u64 {
+    bytes.saturating_mul(10).div_ceil(1 << 30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CacheError;
+
+    #[test]
+    fn the_hint_names_a_budget_in_gib_that_is_enough() {
+        let hint = |needed_bytes| {
+            let precision = crate::Precision::F16;
+            CacheError::MemoryBudget { songs: 1, precision, needed_bytes, budget_bytes: 0 }
+                .hint()
+                .unwrap()
+        };
+        assert!(hint(1).contains("to 0.1 GiB"), "{}", hint(1));
+        assert!(hint(3 << 30).contains("to 3.0 GiB"), "{}", hint(3 << 30));
+        assert!(hint((3 << 30) + 1).contains("to 3.1 GiB"), "{}", hint((3 << 30) + 1));
     }
 }

@@ -83,7 +83,9 @@ fn a_short_song_is_named_by_each_command_and_on_the_page_of_its_own_trial() {
     let pages: Vec<bool> = ended
         .json()
         .iter()
-        .map(|trial| fs::read_to_string(two.path().join(trial["report"].as_str().unwrap())).unwrap())
+        .map(|trial| {
+            fs::read_to_string(two.path().join(trial["report"].as_str().unwrap())).unwrap()
+        })
         .map(|page| page.contains("too short"))
         .collect();
     assert_eq!(pages, [true, false]);

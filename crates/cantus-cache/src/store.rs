@@ -53,7 +53,10 @@ impl SpectrogramStore {
     /// [`CacheError::MixedConfiguration`] if the files' settings or mel bands differ,
     /// [`CacheError::MemoryBudget`] if the songs do not fit as f16 either, [`CacheError::Value`] for
     /// a value beyond f16's range, and all errors of [`AlbumFile`].
-    pub fn load(wanted: &[(PathBuf, String)], memory_budget_bytes: u64) -> Result<Self, CacheError> {
+    pub fn load(
+        wanted: &[(PathBuf, String)],
+        memory_budget_bytes: u64,
+    ) -> Result<Self, CacheError> {
         Self::load_with(wanted, memory_budget_bytes, None)
     }
 

@@ -254,7 +254,9 @@ fn flatten(name: &str, value: &toml::Value, settings: &mut BTreeMap<String, Stri
         flatten(&name, value, settings);
     };
     let text = match value {
-        toml::Value::Table(table) => return table.iter().for_each(|(key, value)| inner(key, value)),
+        toml::Value::Table(table) => {
+            return table.iter().for_each(|(key, value)| inner(key, value));
+        }
         toml::Value::Array(values) => {
             return values.iter().enumerate().for_each(|(at, value)| inner(&at.to_string(), value));
         }

@@ -69,9 +69,8 @@ pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result
     input.timings = timings(run);
     input.warnings = split::warnings(&split, songs);
     let skipped = songs.unusable.iter().cloned();
-    input.skipped = skipped
-        .map(|song| SkippedSong { song_id: song.song, reason: song.reason })
-        .collect();
+    input.skipped =
+        skipped.map(|song| SkippedSong { song_id: song.song, reason: song.reason }).collect();
     session.write(&page_path(run), render_report(&input)?.as_bytes())
 }
 

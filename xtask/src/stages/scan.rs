@@ -48,8 +48,8 @@ pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) ->
     };
     let mut unusable = Vec::new();
     let found = find_songs(session, config, source, &options, &mut unusable);
-    let Scan { corpus, problems, notices, .. } = found
-        .map_err(|error| match &source.fetch_command {
+    let Scan { corpus, problems, notices, .. } =
+        found.map_err(|error| match &source.fetch_command {
             Some(command) if !source.root.exists() => error.context(format!(
                 "the corpus `{}` is not there yet\n\nhint: get it with `{command}`",
                 source.name

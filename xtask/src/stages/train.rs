@@ -19,9 +19,9 @@ use crate::outcome::Outcome;
 use crate::session::{Session, count};
 use crate::settings::Config;
 use crate::stages::clips::{self, PartSongs};
-use crate::stages::{environment, split};
 use crate::stages::timing::{self, Part, Timing};
 use crate::stages::trial::Songs;
+use crate::stages::{environment, split};
 
 const FORMAT_VERSION: u32 = 1;
 const CHECKPOINT_FORMAT_VERSION: u32 = 1;

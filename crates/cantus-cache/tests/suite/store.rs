@@ -18,7 +18,7 @@ fn ids(files: &[PathBuf], ids: &[&str]) -> Vec<(PathBuf, String)> {
 }
 
 /// Two albums with three songs of 16 mel bands and 30, 40, 50 frames, and a fourth.
-fn albums(folder: &std::path::Path) -> Vec<PathBuf> {
+fn albums(folder: &Path) -> Vec<PathBuf> {
     vec![
         write_album(folder, "first.parquet", &[info("a", 30, 16), info("b", 40, 16)]),
         write_album(folder, "second.parquet", &[info("c", 50, 16), info("d", 3, 16)]),

@@ -1,6 +1,8 @@
 //! What users really have: damaged songs, odd names, folders that cannot be written.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::checkout::Checkout;
@@ -65,6 +67,31 @@ fn a_song_shorter_than_a_clip_is_named_with_what_is_needed() {
 }
 
 #[test]
+fn a_short_song_is_named_by_each_command_and_on_the_page_of_its_own_trial() {
+    let checkout = Checkout::with_music();
+    checkout.song("Alto/Album 1/Short.wav", 440.0, 0.7);
+    for command in ["train", "evaluate", "evaluate", "report", "report"] {
+        checkout.quick(command, &[]).expect_code(3).expect_error(&["Short.wav", "too short"]);
+    }
+    let page = |checkout: &Checkout| String::from_utf8(checkout.run_file("report.html")).unwrap();
+    assert!(page(&checkout).contains("too short for a clip of 1s"));
+
+    let two = Checkout::with_music();
+    two.song("Alto/Album 1/Short.wav", 440.0, 1.5);
+    let lists = ["report", "--corpus", "music", "--clip", "2s,1s", "--epochs", "1", "--json"];
+    let ended = two.run(&lists).expect_code(3);
+    let pages: Vec<bool> = ended
+        .json()
+        .iter()
+        .map(|trial| {
+            fs::read_to_string(two.path().join(trial["report"].as_str().unwrap())).unwrap()
+        })
+        .map(|page| page.contains("too short"))
+        .collect();
+    assert_eq!(pages, [true, false]);
+}
+
+#[test]
 fn a_truncated_wav_is_used_as_far_as_it_goes_or_named() {
     let checkout = Checkout::with_music();
     let whole = fs::read(checkout.music("Alto/Album 1/Song 1.wav")).unwrap();
@@ -100,6 +127,18 @@ fn songs_of_one_name_in_two_albums_and_awkward_names_are_all_told_apart() {
 }
 
 #[test]
+fn a_song_whose_name_is_not_utf8_stays_when_its_album_grows() {
+    let checkout = Checkout::with_music();
+    let plain = checkout.music("Alto/Album 1/Song 1.wav");
+    let odd = plain.with_file_name(OsStr::from_bytes(b"\xff.wav"));
+    fs::rename(&plain, odd).unwrap();
+    checkout.quick("preprocess", &[]).expect_code(0);
+    checkout.song("Alto/Album 1/Song 3.wav", 470.0, 4.2);
+    let summary = checkout.quick("preprocess", &["--json"]).expect_code(0).json().remove(0);
+    assert_eq!(summary["songs"], 19);
+}
+
+#[test]
 fn a_failed_song_is_tried_again_when_it_changes_and_not_before() {
     let checkout = Checkout::with_music();
     checkout.bytes("Alto/Album 1/New.wav", b"RIFF");
@@ -120,6 +159,16 @@ fn a_missing_corpus_says_what_was_looked_for_and_what_to_do() {
     ended.expect_error(&["nowhere", "hint:", "<artist>/<album>/<song>"]);
     let ended = checkout.run(&["train", "--corpus", "demo"]).expect_code(1);
     ended.expect_error(&["demo", "cargo xtask fetch demo"]);
+}
+
+#[test]
+fn tags_are_refused_where_a_table_names_the_songs() {
+    let checkout = Checkout::new();
+    checkout.bytes("list.tsv", b"path\tartist\talbum\ttitle\n");
+    for corpus in ["music/list.tsv", "freemusic-small"] {
+        let ended = checkout.run(&["train", "--corpus", corpus, "--layout", "tags"]);
+        ended.expect_code(1).expect_error(&["--layout tags", corpus, "hint:"]);
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use cantus_eval::Predictions;
+
 use crate::checkout::Checkout;
 
 #[test]
@@ -50,7 +52,10 @@ fn the_saved_configuration_runs_the_same_trial_again() {
     let checkout = Checkout::with_music();
     checkout.quick("train", &["--seed", "21", "--split", "album"]).expect_code(0);
     let config = checkout.run_folder().join("config.toml");
-    let again = checkout.run(&["train", "--config", config.to_str().unwrap()]).expect_code(0);
+    let data = checkout.path().join("data");
+    let arguments = ["--config", config.to_str().unwrap(), "--data", data.to_str().unwrap()];
+    let elsewhere = Checkout::new();
+    let again = elsewhere.run(&[["train"].as_slice(), &arguments].concat()).expect_code(0);
     assert!(again.out.contains("nothing was stale"), "{}", again.out);
 }
 
@@ -105,6 +110,43 @@ fn a_manifest_names_artists_in_place_of_the_folders() {
     let model = checkout.run_file("model.safetensors");
     let header = String::from_utf8_lossy(&model[..4000]);
     assert!(header.contains("First") && !header.contains("Alto"), "{header}");
+}
+
+#[test]
+fn clips_of_an_excerpt_say_where_in_the_song_they_start() {
+    let checkout = Checkout::with_music();
+    checkout.quick("evaluate", &["--max-seconds", "3"]).expect_code(0);
+    let path = checkout.run_folder().join("predictions.parquet");
+    let predictions = Predictions::read_parquet(&path).unwrap();
+    for clip in predictions.clips() {
+        // The middle 3 s of 4.2 s start at 0.6 s; a clip of 1 s has 32 frames of 32 ms.
+        let expected = 0.6 + f64::from(clip.clip) * 32.0 * 0.032;
+        assert!((clip.start_seconds - expected).abs() < 1e-6, "{clip:?}");
+    }
+}
+
+#[test]
+fn a_song_may_move_to_another_album_of_its_manifest() {
+    let checkout = Checkout::with_music();
+    let manifest = |moved_to: &str| {
+        let mut lines = vec!["path\tartist\talbum\ttitle".to_owned()];
+        for artist in ["Alto", "Basso", "Canto"] {
+            for (album, song) in [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)] {
+                let path = format!("{artist}/Album {album}/Song {song}.wav");
+                let is_moved = path == "Alto/Album 1/Song 1.wav";
+                let name = if is_moved { moved_to.to_owned() } else { format!("A{album}") };
+                lines.push(format!("{path}\t{artist}\t{name}\tS{song}"));
+            }
+        }
+        checkout.bytes("list.tsv", lines.join("\n").as_bytes());
+        let train = ["train", "--corpus", "music/list.tsv", "--clip", "1s", "--epochs", "1"];
+        checkout.run(&train).expect_code(0);
+        let count = checkout.run(&["preprocess", "--corpus", "music/list.tsv", "--json"]);
+        assert_eq!(count.json()[0]["songs"], 18, "{moved_to}");
+    };
+    for album in ["A1", "A2", "A1", "A9"] {
+        manifest(album);
+    }
 }
 
 #[test]

@@ -204,6 +204,75 @@ fn a_damaged_fingerprint_is_a_reason_not_a_failure() {
 }
 
 #[test]
+fn a_training_goes_on_with_the_precision_it_was_begun_with_or_not_at_all() {
+    // 18 songs of 132 frames of 128 bands are 1.2 MB as f32, of which training takes a part.
+    let (little, too_little) = (["--memory", "0.0007"], ["--memory", "0.0002"]);
+    let in_memory = |checkout: &Checkout| {
+        let text = checkout.run_file("environment.json");
+        let environment: Value = serde_json::from_slice(&text).unwrap();
+        environment["train"]["spectrograms_in_memory"].as_str().unwrap().to_owned()
+    };
+    let lose_model = |checkout: &Checkout| {
+        fs::remove_file(checkout.run_folder().join("model.safetensors")).unwrap();
+    };
+    let narrow = Checkout::with_music();
+    narrow.quick("train", &little).expect_code(0);
+    assert_eq!(in_memory(&narrow), "f16");
+    lose_model(&narrow);
+    let ended = narrow.quick("train", &[]).expect_code(0);
+    assert!(ended.err.contains("going on after step"), "{}", ended.err);
+    assert_eq!(in_memory(&narrow), "f16", "though there is room for more");
+
+    let wide = Checkout::with_music();
+    wide.quick("train", &[]).expect_code(0);
+    assert_eq!(in_memory(&wide), "f32");
+    let checkpoint = wide.run_file("checkpoint.safetensors");
+    lose_model(&wide);
+    for memory in [little, too_little] {
+        let ended = wide.quick("train", &memory).expect_code(1);
+        ended.expect_error(&["begun with spectrograms as f32", "--force", "hint: raise"]);
+        assert!(wide.run_file("checkpoint.safetensors") == checkpoint, "it is kept");
+    }
+    wide.quick("train", &["--memory", "0.0007", "--force"]).expect_code(0);
+    assert_eq!(in_memory(&wide), "f16");
+}
+
+#[test]
+fn explain_names_the_songs_that_were_changed_added_and_removed() {
+    let checkout = built();
+    checkout.song("Alto/Album 1/Song 1.wav", 500.0, 4.2);
+    checkout.song("Alto/Album 1/Song 9.wav", 510.0, 4.2);
+    fs::remove_file(checkout.music("Alto/Album 2/Song 1.wav")).unwrap();
+    let ended = checkout.quick("status", &["--explain"]).expect_code(0);
+    let scan: Vec<&str> =
+        ended.out.lines().take_while(|line| !line.contains("preprocess")).collect();
+    for (word, song) in [
+        ("changed", "song Alto/Album 1/Song 1.wav"),
+        ("added", "song Alto/Album 1/Song 9.wav"),
+        ("removed", "song Alto/Album 2/Song 1.wav"),
+    ] {
+        let is_said = |line: &&str| line.contains(song) && line.contains(word);
+        assert!(scan.iter().any(is_said), "{song}: {}", ended.out);
+    }
+}
+
+#[test]
+fn force_trains_every_epoch_again_to_the_same_bytes() {
+    let checkout = Checkout::with_music();
+    checkout.quick("train", &[]).expect_code(0);
+    let model = checkout.run_file("model.safetensors");
+    let epochs = |checkout: &Checkout| {
+        let text = String::from_utf8(checkout.run_file("timing.jsonl")).unwrap();
+        text.lines().filter(|line| line.contains("epoch")).count()
+    };
+    assert_eq!(epochs(&checkout), 2);
+    let ended = checkout.quick("train", &["--force"]).expect_code(0);
+    assert!(!ended.err.contains("going on after step"), "{}", ended.err);
+    assert_eq!(epochs(&checkout), 4);
+    assert!(checkout.run_file("model.safetensors") == model);
+}
+
+#[test]
 fn force_runs_the_commands_own_stage_alone() {
     let checkout = built();
     let model = checkout.run_folder().join("model.safetensors");

@@ -60,6 +60,16 @@ impl CorpusSource {
         Self::from_path(name)
     }
 
+    /// What `--corpus` would name it by from any folder: its absolute path, unless it has a name.
+    /// None where that path is not UTF-8, which no configuration file can hold.
+    pub(crate) fn absolute(&self) -> Option<&str> {
+        match &self.selection {
+            Selection::Manifest(path) => path.to_str(),
+            Selection::Everything if self.fetch_command.is_none() => self.root.to_str(),
+            Selection::Everything | Selection::FreeMusic(_) => Some(&self.name),
+        }
+    }
+
     fn from_path(text: &str) -> Result<Self> {
         let path = Path::new(text);
         let metadata = match std::fs::metadata(path) {

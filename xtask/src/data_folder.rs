@@ -41,7 +41,7 @@ impl DataFolder {
 
     /// The table of content hashes by file size and times.
     pub(crate) fn stat_cache(&self) -> PathBuf {
-        self.root.join("cache").join("content-hashes.jsonl")
+        self.root.join("cache").join("content-hashes.bin")
     }
 
     /// Packages of Debian that the open corpus was unpacked from, where they are kept.

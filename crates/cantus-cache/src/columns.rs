@@ -21,7 +21,7 @@ use crate::song_info::{Precision, SongInfo};
 /// The column with the spectrogram, which is the last.
 pub(crate) const MEL: &str = "mel";
 /// Place of the column with the spectrogram.
-pub(crate) const MEL_INDEX: usize = 10;
+pub(crate) const MEL_INDEX: usize = 11;
 
 const INFO_COLUMNS: [(&str, DataType); MEL_INDEX] = [
     ("id", DataType::Utf8),
@@ -30,6 +30,7 @@ const INFO_COLUMNS: [(&str, DataType); MEL_INDEX] = [
     ("title", DataType::Utf8),
     ("source_path", DataType::Utf8),
     ("source_hash", DataType::Utf8),
+    ("start_seconds", DataType::Float64),
     ("seconds", DataType::Float64),
     ("sample_rate", DataType::UInt32),
     ("n_frames", DataType::UInt32),
@@ -109,6 +110,7 @@ pub(crate) fn row(
 ) -> Result<RecordBatch, ArrowError> {
     let text = |value: &str| -> ArrayRef { Arc::new(StringArray::from(vec![value])) };
     let count = |value: u32| -> ArrayRef { Arc::new(UInt32Array::from(vec![value])) };
+    let seconds = |value: f64| -> ArrayRef { Arc::new(Float64Array::from(vec![value])) };
     let values: ArrayRef = match precision {
         Precision::F32 => Arc::new(Float32Array::from(mel.to_vec())),
         Precision::F16 => {
@@ -128,7 +130,8 @@ pub(crate) fn row(
             text(&info.title),
             text(&info.source_path),
             text(&info.source_hash),
-            Arc::new(Float64Array::from(vec![info.seconds])),
+            seconds(info.start_seconds),
+            seconds(info.seconds),
             count(info.sample_rate),
             count(info.n_frames),
             count(info.n_mels),
@@ -147,7 +150,10 @@ pub(crate) fn info_of(row: &RecordBatch) -> Option<SongInfo> {
         let array = row.columns().get(column)?.as_primitive_opt::<UInt32Type>()?;
         (array.len() == 1 && array.is_valid(0)).then(|| array.value(0))
     };
-    let seconds = row.columns().get(6)?.as_primitive_opt::<Float64Type>()?;
+    let seconds = |column: usize| -> Option<f64> {
+        let array = row.columns().get(column)?.as_primitive_opt::<Float64Type>()?;
+        (array.len() == 1 && array.is_valid(0)).then(|| array.value(0))
+    };
     Some(SongInfo {
         id: text(0)?,
         artist: text(1)?,
@@ -155,10 +161,11 @@ pub(crate) fn info_of(row: &RecordBatch) -> Option<SongInfo> {
         title: text(3)?,
         source_path: text(4)?,
         source_hash: text(5)?,
-        seconds: (seconds.len() == 1 && seconds.is_valid(0)).then(|| seconds.value(0))?,
-        sample_rate: count(7)?,
-        n_frames: count(8)?,
-        n_mels: count(9)?,
+        start_seconds: seconds(6)?,
+        seconds: seconds(7)?,
+        sample_rate: count(8)?,
+        n_frames: count(9)?,
+        n_mels: count(10)?,
     })
 }
 

@@ -133,13 +133,13 @@ pub enum CacheError {
         /// How many there are.
         songs: usize,
     },
-    /// A song that none of the files has.
-    #[error("no spectrogram of `{song}` in the {files} files that were read")]
+    /// A song that is not in the file where it was looked for.
+    #[error("no spectrogram of `{song}` in {}", path.display())]
     MissingSong {
         /// The song's id.
         song: String,
-        /// How many files were looked through.
-        files: usize,
+        /// The file.
+        path: PathBuf,
     },
     /// Files whose spectrograms were computed in different ways.
     #[error(
@@ -159,15 +159,18 @@ pub enum CacheError {
         /// Its value, or "absent".
         second_value: String,
     },
-    /// The songs do not fit the memory budget even at 16 bits a value.
+    /// The songs do not fit the memory budget, even at 16 bits a value where that would do.
     #[error(
-        "{songs} spectrograms need {needed_bytes} bytes at 16 bits a value; \
-         the memory budget is {budget_bytes}"
+        "{songs} spectrograms need {needed_bytes} bytes at {} bits a value; \
+         the memory budget is {budget_bytes}",
+        8 * precision.bytes()
     )]
     MemoryBudget {
         /// How many songs were asked for.
         songs: usize,
-        /// What they need at 16 bits a value.
+        /// The least precision that would do.
+        precision: crate::Precision,
+        /// What they need in it.
         needed_bytes: u64,
         /// What they may take.
         budget_bytes: u64,
@@ -218,10 +221,33 @@ impl CacheError {
                 Some("run the preprocessing again with one set of settings".to_owned())
             }
             Self::MemoryBudget { needed_bytes, .. } => Some(format!(
-                "raise the memory budget to {} MB, or use fewer songs or fewer seconds of each",
-                needed_bytes.div_ceil(1_000_000)
+                "raise the memory budget to {:.1} GiB, or use fewer songs or fewer seconds of each",
+                tenths_of_gib(*needed_bytes) as f64 / 10.0
             )),
             _ => None,
         }
+    }
+}
+
+/// Rounded up: what is printed must be enough.
+fn tenths_of_gib(bytes: u64) -> u64 {
+    bytes.saturating_mul(10).div_ceil(1 << 30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CacheError;
+
+    #[test]
+    fn the_hint_names_a_budget_in_gib_that_is_enough() {
+        let hint = |needed_bytes| {
+            let precision = crate::Precision::F16;
+            CacheError::MemoryBudget { songs: 1, precision, needed_bytes, budget_bytes: 0 }
+                .hint()
+                .unwrap()
+        };
+        assert!(hint(1).contains("to 0.1 GiB"), "{}", hint(1));
+        assert!(hint(3 << 30).contains("to 3.0 GiB"), "{}", hint(3 << 30));
+        assert!(hint((3 << 30) + 1).contains("to 3.1 GiB"), "{}", hint((3 << 30) + 1));
     }
 }

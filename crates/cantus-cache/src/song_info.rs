@@ -51,6 +51,8 @@ pub struct SongInfo {
     pub source_path: String,
     /// BLAKE3 of the music file's content, hexadecimal.
     pub source_hash: String,
+    /// Where in the song the spectrogram starts, in seconds: above 0 where only its middle is used.
+    pub start_seconds: f64,
     /// Seconds of music that the spectrogram covers.
     pub seconds: f64,
     /// Samples a second that the spectrogram was computed at.

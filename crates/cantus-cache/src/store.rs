@@ -37,8 +37,10 @@ struct Place {
 }
 
 impl SpectrogramStore {
-    /// Loads the songs with the ids `wanted`, in that order, out of `files`, on all threads of the
-    /// current rayon pool. Other songs in the files are not read.
+    /// Loads the songs `wanted`, each an album's file and an id in it, in that order, on all threads
+    /// of the current rayon pool. Other songs in the files are not read, nor does it matter whether
+    /// they have the id of a wanted one: a song that moved to another album may stand in its old
+    /// file still.
     ///
     /// Values are held as f32 if those of all songs together fit `memory_budget_bytes`, else as
     /// f16 ([`precision`](Self::precision) says which). While loading, each thread needs room for
@@ -46,35 +48,47 @@ impl SpectrogramStore {
     ///
     /// # Errors
     ///
-    /// [`CacheError::MissingSong`] for an id that no file has, [`CacheError::DuplicateSong`] for
-    /// one that is wanted twice or that two files have, [`CacheError::MixedConfiguration`] if the
-    /// files' settings or mel bands differ, [`CacheError::MemoryBudget`] if the songs do not fit
-    /// as f16 either, [`CacheError::Value`] for a value beyond f16's range, and all errors of
-    /// [`AlbumFile`].
+    /// [`CacheError::MissingSong`] for an id that its file does not have,
+    /// [`CacheError::DuplicateSong`] for one that is wanted twice,
+    /// [`CacheError::MixedConfiguration`] if the files' settings or mel bands differ,
+    /// [`CacheError::MemoryBudget`] if the songs do not fit as f16 either, [`CacheError::Value`] for
+    /// a value beyond f16's range, and all errors of [`AlbumFile`].
     pub fn load(
-        files: &[PathBuf],
-        wanted: &[String],
+        wanted: &[(PathBuf, String)],
         memory_budget_bytes: u64,
     ) -> Result<Self, CacheError> {
-        let wanted_ids: BTreeSet<&str> = wanted.iter().map(String::as_str).collect();
-        if wanted_ids.len() < wanted.len() {
-            return Err(duplicate(wanted.iter().map(String::as_str)));
-        }
-        let (mut found, configuration) = find(files, &wanted_ids)?;
-        let places: Vec<Place> = wanted
-            .iter()
-            .map(|id| {
-                found
-                    .remove(id)
-                    .ok_or_else(|| CacheError::MissingSong { song: id.clone(), files: files.len() })
-            })
-            .collect::<Result<_, _>>()?;
-        let n_mels = common_n_mels(files, &places)?;
+        Self::load_with(wanted, memory_budget_bytes, None)
+    }
+
+    /// As [`load`](Self::load), holding values as `precision` whether or not others would fit: what
+    /// goes on with the numbers that something was begun with.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); [`CacheError::MemoryBudget`] if the songs do not fit as `precision`.
+    pub fn load_as(
+        wanted: &[(PathBuf, String)],
+        memory_budget_bytes: u64,
+        precision: Precision,
+    ) -> Result<Self, CacheError> {
+        Self::load_with(wanted, memory_budget_bytes, Some(precision))
+    }
+
+    fn load_with(
+        wanted: &[(PathBuf, String)],
+        memory_budget_bytes: u64,
+        precision: Option<Precision>,
+    ) -> Result<Self, CacheError> {
+        check_unique(wanted)?;
+        let files: BTreeSet<&PathBuf> = wanted.iter().map(|(file, _)| file).collect();
+        let files: Vec<PathBuf> = files.into_iter().cloned().collect();
+        let (places, configuration) = find(&files, wanted)?;
+        let n_mels = common_n_mels(&files, &places)?;
         let values: u64 = places.iter().map(|place| place.info.n_values() as u64).sum();
-        let precision = choose_precision(places.len(), values, memory_budget_bytes)?;
+        let precision = choose_precision(places.len(), values, memory_budget_bytes, precision)?;
         let spectrograms = match precision {
-            Precision::F32 => Spectrograms::F32(read_all(files, &places, |_, mel| Ok(mel))?),
-            Precision::F16 => Spectrograms::F16(read_all(files, &places, |info, mel| {
+            Precision::F32 => Spectrograms::F32(read_all(&files, &places, |_, mel| Ok(mel))?),
+            Precision::F16 => Spectrograms::F16(read_all(&files, &places, |info, mel| {
                 check_values(info, &mel, Precision::F16)?;
                 let mut narrow = vec![f16::ZERO; mel.len()];
                 narrow.convert_from_f32_slice(&mel);
@@ -157,46 +171,38 @@ impl SpectrogramStore {
 /// Settings as key-values.
 type Configuration = BTreeMap<String, String>;
 
-/// Opens all files and notes where the wanted songs are; also returns the settings that the files
-/// with such songs have in common.
+/// Opens all files, which are sorted, and notes where the wanted songs are, in their order; also
+/// returns the settings that the files have in common.
 fn find(
     files: &[PathBuf],
-    wanted: &BTreeSet<&str>,
-) -> Result<(BTreeMap<String, Place>, Configuration), CacheError> {
-    type Opened = (Configuration, Vec<(usize, SongInfo)>);
+    wanted: &[(PathBuf, String)],
+) -> Result<(Vec<Place>, Configuration), CacheError> {
+    type Opened = (Configuration, BTreeMap<String, (usize, SongInfo)>);
     let opened: Vec<Result<Opened, CacheError>> = files
         .par_iter()
         .map(|path| {
             let album = AlbumFile::open(path)?;
             let songs = album.songs().iter().enumerate();
-            let songs = songs
-                .filter(|(_, info)| wanted.contains(info.id.as_str()))
-                .map(|(index, info)| (index, info.clone()))
-                .collect();
-            Ok((album.configuration().clone(), songs))
+            let songs = songs.map(|(index, info)| (info.id.clone(), (index, info.clone())));
+            Ok((album.configuration().clone(), songs.collect()))
         })
         .collect();
-    let mut found = BTreeMap::new();
-    let mut common: Option<(usize, Configuration)> = None;
     // In the order of the files, so that the same error is reported each time.
-    for (file, opened) in opened.into_iter().enumerate() {
-        let (configuration, songs) = opened?;
-        if songs.is_empty() {
-            continue;
-        }
-        match &common {
-            None => common = Some((file, configuration)),
-            Some((first, expected)) => {
-                check_same((&files[*first], expected), (&files[file], &configuration))?;
-            }
-        }
-        for (index, info) in songs {
-            if let Some(twice) = found.insert(info.id.clone(), Place { file, index, info }) {
-                return Err(CacheError::DuplicateSong { song: twice.info.id });
-            }
-        }
+    let mut opened: Vec<Opened> = opened.into_iter().collect::<Result<_, _>>()?;
+    for (path, (configuration, _)) in files.iter().zip(&opened).skip(1) {
+        check_same((&files[0], &opened[0].0), (path, configuration))?;
     }
-    Ok((found, common.map(|(_, configuration)| configuration).unwrap_or_default()))
+    let places = wanted
+        .iter()
+        .map(|(path, id)| {
+            let missing = || CacheError::MissingSong { song: id.clone(), path: path.clone() };
+            let file = files.binary_search(path).map_err(|_| missing())?;
+            let (index, info) = opened[file].1.remove(id).ok_or_else(missing)?;
+            Ok(Place { file, index, info })
+        })
+        .collect::<Result<_, CacheError>>()?;
+    let configuration = opened.into_iter().next().map(|(configuration, _)| configuration);
+    Ok((places, configuration.unwrap_or_default()))
 }
 
 fn check_same(
@@ -231,16 +237,23 @@ fn common_n_mels(files: &[PathBuf], places: &[Place]) -> Result<usize, CacheErro
     }
 }
 
-fn choose_precision(songs: usize, values: u64, budget_bytes: u64) -> Result<Precision, CacheError> {
+/// The first of the precisions, or of all, in which the songs fit.
+fn choose_precision(
+    songs: usize,
+    values: u64,
+    budget_bytes: u64,
+    only: Option<Precision>,
+) -> Result<Precision, CacheError> {
     let bytes = |precision: Precision| values.saturating_mul(precision.bytes() as u64);
-    if bytes(Precision::F32) <= budget_bytes {
-        return Ok(Precision::F32);
-    }
-    let needed_bytes = bytes(Precision::F16);
-    if needed_bytes <= budget_bytes {
-        return Ok(Precision::F16);
-    }
-    Err(CacheError::MemoryBudget { songs, needed_bytes, budget_bytes })
+    let smallest = only.unwrap_or(Precision::F16);
+    let candidates = [only.unwrap_or(Precision::F32), smallest];
+    let fitting = candidates.into_iter().find(|&precision| bytes(precision) <= budget_bytes);
+    fitting.ok_or_else(|| CacheError::MemoryBudget {
+        songs,
+        precision: smallest,
+        needed_bytes: bytes(smallest),
+        budget_bytes,
+    })
 }
 
 /// Reads the spectrograms of all places, in their order, file by file and song by song in parallel.
@@ -278,10 +291,12 @@ fn read_all<T: Send>(
     Ok(all.into_iter().map(|(_, spectrogram)| spectrogram).collect())
 }
 
-fn duplicate<'a>(ids: impl Iterator<Item = &'a str>) -> CacheError {
+fn check_unique(wanted: &[(PathBuf, String)]) -> Result<(), CacheError> {
     let mut seen = BTreeSet::new();
-    let song = ids.filter(|id| !seen.insert(*id)).map(str::to_owned).next().unwrap_or_default();
-    CacheError::DuplicateSong { song }
+    match wanted.iter().find(|(_, id)| !seen.insert(id)) {
+        None => Ok(()),
+        Some((_, id)) => Err(CacheError::DuplicateSong { song: id.clone() }),
+    }
 }
 
 #[cfg(test)]
@@ -290,19 +305,29 @@ mod tests {
 
     #[test]
     fn values_are_f32_while_they_fit_then_f16_then_an_error_with_the_size_needed() {
-        assert_eq!(choose_precision(3, 1_000, 4_000).unwrap(), Precision::F32);
-        assert_eq!(choose_precision(3, 1_000, 3_999).unwrap(), Precision::F16);
-        assert_eq!(choose_precision(3, 1_000, 2_000).unwrap(), Precision::F16);
-        let error = choose_precision(3, 1_000, 1_999).unwrap_err();
+        let choose = |budget, only| choose_precision(3, 1_000, budget, only);
+        assert_eq!(choose(4_000, None).unwrap(), Precision::F32);
+        assert_eq!(choose(3_999, None).unwrap(), Precision::F16);
+        assert_eq!(choose(2_000, None).unwrap(), Precision::F16);
+        let error = choose(1_999, None).unwrap_err();
         assert!(
             matches!(
                 error,
-                CacheError::MemoryBudget { songs: 3, needed_bytes: 2_000, budget_bytes: 1_999 }
+                CacheError::MemoryBudget { songs: 3, needed_bytes: 2_000, budget_bytes: 1_999, .. }
             ),
             "{error:?}"
         );
-        assert!(error.hint().unwrap().contains("1 MB"), "{:?}", error.hint());
-        assert!(choose_precision(1, u64::MAX, u64::MAX - 1).is_err());
+        assert!(choose_precision(1, u64::MAX, u64::MAX - 1, None).is_err());
+    }
+
+    #[test]
+    fn a_precision_that_was_asked_for_is_held_or_refused_with_the_size_it_needs() {
+        let choose = |budget, only| choose_precision(3, 1_000, budget, Some(only));
+        assert_eq!(choose(9_000, Precision::F16).unwrap(), Precision::F16);
+        assert_eq!(choose(4_000, Precision::F32).unwrap(), Precision::F32);
+        let error = choose(3_999, Precision::F32).unwrap_err();
+        assert!(matches!(error, CacheError::MemoryBudget { needed_bytes: 4_000, .. }), "{error:?}");
+        assert!(error.to_string().contains("at 32 bits a value"), "{error}");
     }
 
     #[test]

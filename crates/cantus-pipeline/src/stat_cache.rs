@@ -180,26 +180,18 @@ impl StatCache {
         self.lock().is_empty()
     }
 
-    /// Forgets the files for which `keep` (given absolute paths) says no.
-    pub fn retain(&self, mut keep: impl FnMut(&Path) -> bool) {
-        let mut entries = self.lock();
-        let before = entries.len();
-        entries.retain(|path, _| keep(path));
-        if entries.len() != before {
-            self.unsaved.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Writes the cache back, atomically; does nothing if nothing changed.
+    /// Writes the cache back, atomically, without the files that are gone; does nothing if nothing
+    /// was hashed.
     ///
     /// # Errors
     ///
     /// If the file cannot be written.
     pub fn save(&self) -> Result<(), PipelineError> {
-        let entries = self.lock();
+        let mut entries = self.lock();
         if !self.unsaved.load(Ordering::Relaxed) {
             return Ok(());
         }
+        entries.retain(|path, _| path.try_exists().unwrap_or(true));
         stat_cache_file::write(&self.path, &entries)?;
         self.unsaved.store(false, Ordering::Relaxed);
         Ok(())
@@ -335,8 +327,25 @@ mod tests {
         let again = StatCache::open(&saved).unwrap();
         assert!(!again.was_damaged());
         assert_eq!(again.len(), 1);
-        again.retain(|path| path != song);
-        assert!(again.is_empty());
+    }
+
+    #[test]
+    fn a_saved_cache_forgets_the_files_that_are_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = folder.path().join("stat-cache");
+        let cache = StatCache::open(&saved).unwrap();
+        let songs = ["kept", "gone"].map(|name| folder.path().join(name));
+        for song in &songs {
+            settled(song, b"music");
+            cache.hash_file(song).unwrap();
+        }
+        fs::remove_file(&songs[1]).unwrap();
+        cache.save().unwrap();
+        assert_eq!(cache.len(), 1);
+        let again = StatCache::open(&saved).unwrap();
+        again.hash_file(&songs[0]).unwrap();
+        assert_eq!(again.counts(), StatCacheCounts { hashed: 0, reused: 1 });
+        assert_eq!(again.len(), 1);
     }
 
     #[test]

@@ -177,7 +177,7 @@ impl TrialFlags {
                     for &seed in &seeds {
                         let mut trial = Config { clip, split, ..base.clone() }.with_seed(seed);
                         trial.model.name = model;
-                        trial.check()?;
+                        trial.check_trial()?;
                         trials.push(trial);
                     }
                 }

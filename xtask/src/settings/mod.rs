@@ -3,12 +3,13 @@
 mod clip_length;
 mod flags;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use cantus_cache::{ClipRule, Precision};
-use cantus_corpus::{SplitKind, SplitRng};
-use cantus_crnn::GruForm;
+use cantus_corpus::{CorpusError, SplitKind, SplitRng};
+use cantus_crnn::{Crnn2dConfig, GruForm};
 use cantus_mel::MelConfig;
 use cantus_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -154,7 +155,8 @@ impl Config {
         toml::to_string_pretty(&table).context("cannot write the configuration as TOML")
     }
 
-    /// Refuses settings that no stage could use, before any work begins.
+    /// Refuses settings that no song could be turned into a spectrogram with, before any work
+    /// begins. Flags may yet be laid over the rest, which [`Config::check_trial`] looks at.
     pub(crate) fn check(&self) -> Result<()> {
         if self.max_songs_per_artist == Some(0) {
             bail!("`--max-songs 0` leaves no song of any artist");
@@ -164,9 +166,46 @@ impl Config {
         {
             bail!("`--max-seconds {seconds}` leaves no sound of any song");
         }
-        self.train.check()?;
         cantus_mel::LogMelPlan::new(&self.mel).context("the front end's settings")?;
         Ok(())
+    }
+
+    /// Refuses settings that no stage of a trial could use, before any work begins.
+    pub(crate) fn check_trial(&self) -> Result<()> {
+        self.check()?;
+        self.train.check()?;
+        // Any number of artists will do; how many there are is known after the scan.
+        let network = self.network(2);
+        network.validate().context("the network's settings")?;
+        let (frames, needed) = (self.frames_per_clip(), network.minimum_frames());
+        if frames < needed {
+            bail!(
+                "a clip of {} has {frames} frames, fewer than the {needed} that the network \
+                 needs\n\nhint: take clips of at least {}s",
+                self.clip,
+                self.seconds_of(needed)
+            );
+        }
+        if self.split == SplitKind::Song && self.split_rng == SplitRng::Original {
+            u32::try_from(self.seed).map_err(|_| CorpusError::OriginalSeed { seed: self.seed })?;
+        }
+        Ok(())
+    }
+
+    /// The network for so many artists.
+    pub(crate) fn network(&self, classes: usize) -> Crnn2dConfig {
+        Crnn2dConfig {
+            n_mels: self.mel.n_mels,
+            classes,
+            gru_form: self.model.gru_form,
+            ..Crnn2dConfig::default()
+        }
+    }
+
+    /// Frames of the spectrogram as seconds, rounded up to a hundredth.
+    fn seconds_of(&self, frames: usize) -> f64 {
+        let seconds = (frames * self.mel.hop_length) as f64 / f64::from(self.mel.sample_rate);
+        (seconds * 100.0).ceil() / 100.0
     }
 
     /// Clip length in spectrogram frames.
@@ -179,23 +218,55 @@ impl Config {
     pub(crate) fn run_name(&self) -> Result<String> {
         let name =
             format!("{}-{}-{}-{}", self.model.name.as_str(), self.clip, self.split, self.seed);
-        let unnamed = |config: &Self| -> Result<String> {
+        let unnamed = |config: &Self| -> Result<BTreeMap<String, String>> {
             let mut rest = config.clone();
             let default = Self::default();
             rest.corpus = default.corpus;
             rest.clip = default.clip;
             rest.split = default.split;
-            rest.seed = default.seed;
+            rest = rest.with_seed(default.seed);
             rest.model.name = default.model.name;
-            rest.to_toml()
+            let table = toml::Value::try_from(&rest).context("cannot write the configuration")?;
+            let mut settings = BTreeMap::new();
+            flatten("", &table, &mut settings);
+            Ok(settings)
         };
-        let rest = unnamed(self)?;
-        if rest == unnamed(&Self::default())? {
+        let default = unnamed(&Self::default())?;
+        let mut different = unnamed(self)?;
+        different.retain(|key, value| default.get(key) != Some(value));
+        if different.is_empty() {
             return Ok(name);
         }
-        let digest = blake3::hash(rest.as_bytes()).to_hex();
-        Ok(format!("{name}-{}", &digest[..8]))
+        let mut hasher = blake3::Hasher::new();
+        for text in different.iter().flat_map(|(key, value)| [key, value]) {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        Ok(format!("{name}-{}", &hasher.finalize().to_hex()[..8]))
     }
+}
+
+/// The settings in a table by their dotted names, as text that no library's taste in writing
+/// numbers changes: names of runs must outlive it.
+fn flatten(name: &str, value: &toml::Value, settings: &mut BTreeMap<String, String>) {
+    let mut inner = |key: &str, value: &toml::Value| {
+        let name = if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
+        flatten(&name, value, settings);
+    };
+    let text = match value {
+        toml::Value::Table(table) => {
+            return table.iter().for_each(|(key, value)| inner(key, value));
+        }
+        toml::Value::Array(values) => {
+            return values.iter().enumerate().for_each(|(at, value)| inner(&at.to_string(), value));
+        }
+        toml::Value::String(text) => text.clone(),
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => format!("{:016x}", number.to_bits()),
+        toml::Value::Boolean(flag) => flag.to_string(),
+        toml::Value::Datetime(time) => time.to_string(),
+    };
+    settings.insert(name.to_owned(), text);
 }
 
 #[cfg(test)]
@@ -247,11 +318,49 @@ mod tests {
     }
 
     #[test]
+    fn the_hash_is_of_the_settings_that_differ_alone() {
+        let hash = |settings: &[(&str, &str)]| {
+            let mut hasher = blake3::Hasher::new();
+            for text in settings.iter().flat_map(|(key, value)| [key, value]) {
+                hasher.update(&(text.len() as u64).to_le_bytes());
+                hasher.update(text.as_bytes());
+            }
+            format!("crnn2d-3s-song-0-{}", &hasher.finalize().to_hex()[..8])
+        };
+        let name = |text: &str| Config::parse(text).unwrap().run_name().unwrap();
+        assert_eq!(
+            name("max_seconds_per_song = 30.0\n[train]\nepochs = 7"),
+            hash(&[("max_seconds_per_song", "403e000000000000"), ("train.epochs", "7")])
+        );
+        assert_eq!(name("[mel]\nn_fft = 1024"), hash(&[("mel.n_fft", "1024")]));
+    }
+
+    #[test]
     fn settings_that_leave_nothing_are_refused() {
         let no_songs = Config { max_songs_per_artist: Some(0), ..Config::default() };
         assert!(no_songs.check().is_err());
         let no_sound = Config { max_seconds_per_song: Some(-1.0), ..Config::default() };
         assert!(no_sound.check().is_err());
         Config::default().check().unwrap();
+    }
+
+    #[test]
+    fn clips_bands_and_seeds_that_a_trial_cannot_use_are_refused_with_what_would_do() {
+        let refused = |text: &str| {
+            let config = Config::parse(text).unwrap();
+            config.check().unwrap();
+            format!("{:#}", config.check_trial().unwrap_err())
+        };
+        let short = refused("clip = '0.3s'");
+        assert!(short.contains("10 frames") && short.contains("16"), "{short}");
+        assert!(short.contains("at least 0.52s"), "{short}");
+        Config::parse("clip = '0.52s'").unwrap().check_trial().unwrap();
+        let narrow = refused("[mel]\nn_mels = 64");
+        assert!(narrow.contains("64 mel bands"), "{narrow}");
+        let seed = refused("seed = 4294967296\nsplit_rng = 'original'");
+        assert!(seed.contains("4294967296"), "{seed}");
+        let by_album = "seed = 4294967296\nsplit_rng = 'original'\nsplit = 'album'";
+        Config::parse(by_album).unwrap().check_trial().unwrap();
+        Config::default().check_trial().unwrap();
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use cantus_corpus::{Part, Split};
 use cantus_pipeline::FingerprintBuilder;
 
-use crate::session::{Session, UnusableSong};
+use crate::session::UnusableSong;
 use crate::settings::Config;
 use crate::stages::preprocess::{Store, UsableSong};
 
@@ -35,17 +35,9 @@ impl<'a> PartSongs<'a> {
         Self { songs }
     }
 
-    /// The Parquet files that hold them, each once.
-    pub(crate) fn files(&self) -> Vec<PathBuf> {
-        let mut files: Vec<PathBuf> = self.songs.iter().map(|usable| usable.file.clone()).collect();
-        files.sort();
-        files.dedup();
-        files
-    }
-
-    /// The songs' ids, in the order of [`PartSongs::songs`].
-    pub(crate) fn ids(&self) -> Vec<String> {
-        self.songs.iter().map(|usable| usable.song.id.clone()).collect()
+    /// The Parquet file and the id of each, in the order of [`PartSongs::songs`].
+    pub(crate) fn places(&self) -> Vec<(PathBuf, String)> {
+        self.songs.iter().map(|usable| (usable.file.clone(), usable.song.id.clone())).collect()
     }
 
     /// Each song's class.
@@ -70,26 +62,26 @@ impl<'a> PartSongs<'a> {
             .map(|usable| cantus_cache::clips(usable.n_frames, frames, config.clip_rule))
             .collect()
     }
+}
 
-    /// Tells the session of the songs that are too short for one clip.
-    pub(crate) fn report_short(&self, session: &Session, config: &Config) {
-        for (usable, clips) in self.songs.iter().zip(self.clips(config)) {
-            if clips == 0 {
-                let rate = f64::from(config.mel.sample_rate) / config.mel.hop_length as f64;
-                session.add_unusable(UnusableSong {
-                    song: usable.song.id.clone(),
-                    reason: format!(
-                        "too short for a clip of {}: {} frames ({:.1} s), {} are needed",
-                        config.clip,
-                        usable.n_frames,
-                        usable.n_frames as f64 / rate,
-                        needed_frames(config)
-                    ),
-                    hint: Some("take shorter clips with `--clip`".to_owned()),
-                });
-            }
-        }
-    }
+/// The songs that are too short for one clip.
+pub(crate) fn too_short(usable: &[UsableSong], config: &Config) -> Vec<UnusableSong> {
+    let all = PartSongs { songs: usable.iter().collect() };
+    let clips = all.clips(config).into_iter();
+    let short = all.songs.iter().zip(clips).filter(|(_, clips)| *clips == 0);
+    let rate = f64::from(config.mel.sample_rate) / config.mel.hop_length as f64;
+    let named = short.map(|(usable, _)| UnusableSong {
+        song: usable.song.id.clone(),
+        reason: format!(
+            "too short for a clip of {}: {} frames ({:.1} s), {} are needed",
+            config.clip,
+            usable.n_frames,
+            usable.n_frames as f64 / rate,
+            needed_frames(config)
+        ),
+        hint: Some("take shorter clips with `--clip`".to_owned()),
+    });
+    named.collect()
 }
 
 fn needed_frames(config: &Config) -> usize {

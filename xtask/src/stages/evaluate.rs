@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use cantus_cache::SpectrogramStore;
 use cantus_corpus::Part;
-use cantus_crnn::ModelFile;
+use cantus_crnn::{Crnn2d, ModelFile};
 use cantus_eval::{BootstrapOptions, ClipPrediction, Metrics, Predictions};
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
-use cantus_train::{ClipSet, Control, predict};
+use cantus_train::{ClipPredictions, ClipSet, ClipSource, Control, TrainError, predict};
 
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::settings::Config;
 use crate::stages::clips::{self, PartSongs};
 use crate::stages::trial::Songs;
-use crate::stages::{split, train};
+use crate::stages::{environment, split, train};
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// Clips computed at a time; scores do not depend on it.
 const BATCH_SIZE: usize = 32;
@@ -68,9 +68,9 @@ pub(crate) fn run(
     let network = model.model()?;
     let split = split::read(&songs.corpus, run)?;
     let test = PartSongs::of(Part::Test, &split, &songs.usable);
-    test.report_short(session, config);
     let classes = test.classes(&model.labels)?;
-    let store = SpectrogramStore::load(&test.files(), &test.ids(), session.memory_bytes)?;
+    let store = SpectrogramStore::load(&test.places(), session.memory_bytes)?;
+    environment::record(session, run, "evaluate", store.precision())?;
     let frames = config.frames_per_clip();
     let numbered: Vec<(usize, usize)> = classes.iter().copied().enumerate().collect();
     let set = ClipSet::cut(&store, &numbered, frames, config.clip_rule)?;
@@ -78,21 +78,18 @@ pub(crate) fn run(
         bail!("no song of the test part is as long as a clip of {}", config.clip);
     }
     let bar = session.progress.bar(set.len() as u64, "evaluate", "clips");
-    let mut interrupted = false;
-    let predicted = predict(&network, &store, &set, BATCH_SIZE, &mut |done, _| {
+    let predicted = predict_unless_asked(&network, &store, &set, |done| {
         bar.set_position(done as u64);
-        interrupted = session.interrupt.is_asked();
-        if interrupted { Control::Stop } else { Control::Continue }
-    })?;
+        session.interrupt.is_asked()
+    });
     bar.finish_and_clear();
-    if interrupted {
-        return Ok(Outcome::Interrupted);
-    }
+    let Some(predicted) = predicted? else { return Ok(Outcome::Interrupted) };
     let seconds_per_frame = config.mel.hop_length as f64 / f64::from(config.mel.sample_rate);
     let clips = set.clips().iter().enumerate().map(|(position, clip)| ClipPrediction {
         song_id: test.songs[clip.song].song.id.clone(),
         clip: (clip.first_frame / frames) as u32,
-        start_seconds: clip.first_frame as f64 * seconds_per_frame,
+        start_seconds: store.songs()[clip.song].start_seconds
+            + clip.first_frame as f64 * seconds_per_frame,
         truth: clip.class,
         probabilities: predicted.probabilities_of(position).to_vec(),
     });
@@ -102,4 +99,71 @@ pub(crate) fn run(
     let metrics = Metrics::new(&predictions, &BootstrapOptions::default())?;
     session.write(&metrics_path(run), metrics.to_json()?.as_bytes())?;
     Ok(Outcome::Done)
+}
+
+/// What the network says of all clips, or nothing where `is_asked`, which hears after each batch of
+/// the clips done, says to stop.
+fn predict_unless_asked(
+    network: &Crnn2d,
+    source: &dyn ClipSource,
+    set: &ClipSet,
+    mut is_asked: impl FnMut(usize) -> bool,
+) -> Result<Option<ClipPredictions>> {
+    let predicted = predict(network, source, set, BATCH_SIZE, &mut |done, _| {
+        if is_asked(done) { Control::Stop } else { Control::Continue }
+    });
+    match predicted {
+        Ok(predicted) => Ok(Some(predicted)),
+        Err(TrainError::Interrupted) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{DType, Device};
+    use cantus_crnn::Crnn2dConfig;
+    use cantus_train::{Clip, SourceError};
+
+    use super::*;
+
+    struct Silence;
+
+    impl ClipSource for Silence {
+        fn n_mels(&self) -> usize {
+            128
+        }
+
+        fn n_frames(&self, _: usize) -> Option<usize> {
+            Some(16)
+        }
+
+        fn read_clip(
+            &self,
+            _: usize,
+            _: usize,
+            _: usize,
+            out: &mut [f32],
+        ) -> Result<(), SourceError> {
+            out.fill(-80.0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_request_to_stop_is_no_failure_and_gives_no_predictions() {
+        let config = Crnn2dConfig { classes: 2, ..Crnn2dConfig::default() };
+        let network = Crnn2d::new(config, 0, &Device::Cpu, DType::F32).unwrap();
+        let clip = Clip { song: 0, first_frame: 0, class: 1 };
+        let set = ClipSet::new(vec![clip; BATCH_SIZE + 1], 16);
+        let mut heard = Vec::new();
+        let stopped = predict_unless_asked(&network, &Silence, &set, |done| {
+            heard.push(done);
+            true
+        });
+        assert_eq!(stopped.unwrap(), None);
+        assert_eq!(heard, [BATCH_SIZE]);
+        let whole = predict_unless_asked(&network, &Silence, &set, |_| false).unwrap().unwrap();
+        assert_eq!(whole.probabilities.len(), 2 * (BATCH_SIZE + 1));
+    }
 }

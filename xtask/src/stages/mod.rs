@@ -2,6 +2,7 @@
 //! report. [`trial`] brings them up to date.
 
 mod clips;
+mod environment;
 pub(crate) mod evaluate;
 pub(crate) mod preprocess;
 pub(crate) mod report;

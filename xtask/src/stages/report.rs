@@ -17,7 +17,7 @@ use crate::stages::clips::PartSongs;
 use crate::stages::trial::{Songs, Trial};
 use crate::stages::{evaluate, split, timing, train};
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// The page.
 pub(crate) fn page_path(run: &Path) -> PathBuf {
@@ -30,7 +30,7 @@ pub(crate) fn stage(run: &Path) -> Stage {
 }
 
 /// What the page is made of.
-pub(crate) fn wanted(session: &Session, run: &Path) -> Result<Fingerprint> {
+pub(crate) fn wanted(session: &Session, songs: &Songs<'_>, run: &Path) -> Result<Fingerprint> {
     let mut builder = Fingerprint::builder("report", FORMAT_VERSION);
     let inputs = [
         ("config", run.join("config.toml")),
@@ -44,7 +44,8 @@ pub(crate) fn wanted(session: &Session, run: &Path) -> Result<Fingerprint> {
             builder = builder.input(name, session.hash(path)?);
         }
     }
-    Ok(builder.build())
+    let skipped = songs.unusable.iter().map(|song| (song.song.as_str(), song.reason.as_str()));
+    Ok(builder.input_set("skipped songs", skipped).build())
 }
 
 /// Writes the page and its pictures.
@@ -67,11 +68,9 @@ pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result
     input.history = history;
     input.timings = timings(run);
     input.warnings = split::warnings(&split, songs);
-    input.skipped = session
-        .unusable()
-        .into_iter()
-        .map(|song| SkippedSong { song_id: song.song, reason: song.reason })
-        .collect();
+    let skipped = songs.unusable.iter().cloned();
+    input.skipped =
+        skipped.map(|song| SkippedSong { song_id: song.song, reason: song.reason }).collect();
     session.write(&page_path(run), render_report(&input)?.as_bytes())
 }
 
@@ -129,12 +128,8 @@ fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> Vec<PartCou
     counts.collect()
 }
 
-/// The last time that each stage took.
+/// The time that each stage took when it last ran.
 fn timings(run: &Path) -> Vec<StageTiming> {
-    let mut last: Vec<StageTiming> = Vec::new();
-    for line in timing::read(run).into_iter().filter(|line| line.epoch.is_none()) {
-        last.retain(|timing| timing.stage != line.stage);
-        last.push(StageTiming { stage: line.stage, seconds: line.seconds });
-    }
-    last
+    let totals = timing::totals(&timing::read(run)).into_iter();
+    totals.map(|(stage, seconds)| StageTiming { stage, seconds }).collect()
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use anyhow::{Context, Result, bail};
 use cantus_corpus::{Corpus, Scan, ScanOptions, Song, TagRecord};
-use cantus_pipeline::{Fingerprint, Freshness, ItemTable, Stage};
+use cantus_pipeline::{Fingerprint, Freshness, Input, ItemChanges, ItemTable, Reason, Stage};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +14,10 @@ use crate::corpus_source::{CorpusSource, Selection};
 use crate::session::{Session, UnusableSong};
 use crate::settings::{Config, Layout};
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+
+/// The input that sums up the contents of all songs.
+const SONGS: &str = "songs";
 
 /// The songs of a corpus with the hashes of their files.
 pub(crate) struct Scanned {
@@ -23,6 +25,8 @@ pub(crate) struct Scanned {
     pub(crate) corpus: Corpus,
     /// BLAKE3 of each song's file, by id.
     pub(crate) hashes: BTreeMap<String, String>,
+    /// The songs that cannot be read.
+    pub(crate) unusable: Vec<UnusableSong>,
     /// What is worth saying, but stops nothing.
     pub(crate) notices: Vec<String>,
 }
@@ -35,35 +39,35 @@ impl Scanned {
 }
 
 /// Looks at the corpus: walks the folder (or reads the manifest), and hashes what changed.
-/// Songs that cannot be read are left out and remembered by the session.
+/// Songs that cannot be read are left out and named.
 pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) -> Result<Scanned> {
     let options = ScanOptions {
         extensions: cantus_audio::EXTENSIONS.iter().map(|&text| text.to_owned()).collect(),
         max_songs_per_artist: config.max_songs_per_artist,
         ..ScanOptions::default()
     };
-    let Scan { corpus, problems, notices, .. } = find_songs(session, config, source, &options)
-        .map_err(|error| match &source.fetch_command {
+    let mut unusable = Vec::new();
+    let found = find_songs(session, config, source, &options, &mut unusable);
+    let Scan { corpus, problems, notices, .. } =
+        found.map_err(|error| match &source.fetch_command {
             Some(command) if !source.root.exists() => error.context(format!(
                 "the corpus `{}` is not there yet\n\nhint: get it with `{command}`",
                 source.name
             )),
             _ => error,
         })?;
-    for problem in problems {
-        session.add_unusable(UnusableSong {
-            song: problem.path.display().to_string(),
-            reason: problem.kind.to_string(),
-            hint: Some(problem.hint().to_owned()),
-        });
-    }
+    unusable.extend(problems.into_iter().map(|problem| UnusableSong {
+        song: problem.path.display().to_string(),
+        reason: problem.kind.to_string(),
+        hint: Some(problem.hint().to_owned()),
+    }));
     let Corpus { root, songs, .. } = corpus;
-    let (songs, hashes) = hash_songs(session, &root, songs);
+    let (songs, hashes) = hash_songs(session, &root, songs, &mut unusable);
     if songs.is_empty() {
         bail!("no song of `{}` can be read", root.display());
     }
     let notices = notices.iter().map(ToString::to_string).collect();
-    Ok(Scanned { corpus: Corpus::new(root, songs)?, hashes, notices })
+    Ok(Scanned { corpus: Corpus::new(root, songs)?, hashes, unusable, notices })
 }
 
 fn find_songs(
@@ -71,6 +75,7 @@ fn find_songs(
     config: &Config,
     source: &CorpusSource,
     options: &ScanOptions,
+    unusable: &mut Vec<UnusableSong>,
 ) -> Result<Scan> {
     let scan = match (&source.selection, config.layout) {
         (Selection::Everything, Layout::Folders) => {
@@ -78,7 +83,7 @@ fn find_songs(
         }
         (Selection::Everything, Layout::Tags) => {
             let list = cantus_corpus::list_audio_files(&source.root, options)?;
-            let records = read_tags(session, source, &list.files)?;
+            let records = read_tags(session, source, &list.files, unusable)?;
             let mut scan = cantus_corpus::from_tags(&source.root, records, options)?;
             scan.problems.extend(list.problems);
             scan.notices.extend(list.notices);
@@ -100,6 +105,7 @@ fn hash_songs(
     session: &Session,
     root: &Path,
     songs: Vec<Song>,
+    unusable: &mut Vec<UnusableSong>,
 ) -> (Vec<Song>, BTreeMap<String, String>) {
     let hashed: Vec<(Song, Result<String, UnusableSong>)> = songs
         .into_par_iter()
@@ -121,7 +127,7 @@ fn hash_songs(
                 hashes.insert(song.id.clone(), hash);
                 kept.push(song);
             }
-            Err(unusable) => session.add_unusable(unusable),
+            Err(song) => unusable.push(song),
         }
     }
     (kept, hashes)
@@ -140,6 +146,7 @@ fn read_tags(
     session: &Session,
     source: &CorpusSource,
     files: &[PathBuf],
+    unusable: &mut Vec<UnusableSong>,
 ) -> Result<Vec<TagRecord>> {
     let table = session.data.cache(&source.store).join("tags.json");
     let known: BTreeMap<String, KnownTags> = std::fs::read(&table)
@@ -147,35 +154,33 @@ fn read_tags(
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
     let bar = session.progress.bar(files.len() as u64, "tags", "files");
-    let seen: Mutex<BTreeMap<String, KnownTags>> = Mutex::default();
-    let records = files
+    let read: Vec<_> = files
         .par_iter()
-        .filter_map(|path| {
+        .map(|path| {
             let record = tags_of(session, &source.root, path, &known);
             bar.inc(1);
-            match record {
-                Ok((hash, tags)) => {
-                    seen.lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner)
-                        .insert(hash, tags.clone());
-                    Some(TagRecord {
-                        path: path.clone(),
-                        artist: tags.artist,
-                        album_artist: tags.album_artist,
-                        album: tags.album,
-                        title: tags.title,
-                    })
-                }
-                Err(unusable) => {
-                    session.add_unusable(unusable);
-                    None
-                }
-            }
+            record
         })
         .collect();
     bar.finish_and_clear();
+    let mut seen: BTreeMap<String, KnownTags> = BTreeMap::new();
+    let mut records = Vec::new();
+    for (path, record) in files.iter().zip(read) {
+        match record {
+            Ok((hash, tags)) => {
+                seen.insert(hash, tags.clone());
+                records.push(TagRecord {
+                    path: path.clone(),
+                    artist: tags.artist,
+                    album_artist: tags.album_artist,
+                    album: tags.album,
+                    title: tags.title,
+                });
+            }
+            Err(song) => unusable.push(song),
+        }
+    }
     if session.may_write() {
-        let seen = seen.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let bytes = serde_json::to_vec(&seen).context("cannot write the table of tags")?;
         session.write(&table, &bytes)?;
     }
@@ -214,7 +219,7 @@ fn tags_of(
 
 /// Where the table of the last scan stands.
 fn table_path(session: &Session, source: &CorpusSource) -> PathBuf {
-    session.data.cache(&source.store).join("scan").join(format!("{}.tsv", source.name))
+    session.data.cache(&source.store).join("scan").join(format!("{}.json", source.name))
 }
 
 fn fingerprint_path(session: &Session, source: &CorpusSource) -> PathBuf {
@@ -239,7 +244,36 @@ pub(crate) fn freshness(
     let stage = Stage::new("scan").output(table_path(session, source));
     let saved = Fingerprint::load(fingerprint_path(session, source))?;
     let freshness = stage.check(&saved, &wanted(config, scanned)?, false);
-    Ok((stage, freshness))
+    let mut reasons = Vec::new();
+    for reason in freshness.reasons() {
+        match reason {
+            Reason::InputChanged { name, .. } if name == SONGS => {
+                let before = ItemTable::load(table_path(session, source))?;
+                reasons.extend(changes(&before, &item_table(scanned)));
+            }
+            other => reasons.push(other.clone()),
+        }
+    }
+    Ok((stage, Freshness::from_reasons(reasons)))
+}
+
+/// The songs that changed, one by one.
+fn changes(before: &ItemTable, now: &ItemTable) -> Vec<Reason> {
+    let name = |id: &String| format!("song {id}");
+    let input = |table: &ItemTable, id: &str| Input {
+        digest: table.get(id).unwrap_or_default().to_owned(),
+        count: None,
+    };
+    let ItemChanges { added, removed, changed } = now.changes_since(before);
+    let changed = changed.iter().map(|id| Reason::InputChanged {
+        name: name(id),
+        old: input(before, id),
+        new: input(now, id),
+    });
+    let added = added.iter().map(|id| Reason::InputAdded { name: name(id), new: input(now, id) });
+    let removed =
+        removed.iter().map(|id| Reason::InputRemoved { name: name(id), old: input(before, id) });
+    changed.chain(added).chain(removed).collect()
 }
 
 fn wanted(config: &Config, scanned: &Scanned) -> Result<Fingerprint> {
@@ -249,7 +283,7 @@ fn wanted(config: &Config, scanned: &Scanned) -> Result<Fingerprint> {
         });
     Ok(Fingerprint::builder("scan", FORMAT_VERSION)
         .setting("layout", serde_json::to_string(&config.layout)?)
-        .input_items("songs", &item_table(scanned))
+        .input_items(SONGS, &item_table(scanned))
         .input_set("labels", names)
         .build())
 }

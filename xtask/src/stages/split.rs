@@ -11,7 +11,8 @@ use crate::session::Session;
 use crate::settings::Config;
 use crate::stages::trial::Songs;
 
-const FORMAT_VERSION: u32 = 1;
+/// Of `split.tsv`, and of the `config.toml` that is saved with it.
+const FORMAT_VERSION: u32 = 2;
 
 /// The split of a run.
 pub(crate) fn path(run: &Path) -> PathBuf {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use cantus_cache::{Precision, SpectrogramStore};
-use cantus_corpus::Part;
-use cantus_crnn::{Crnn2d, Crnn2dConfig, ModelFile};
+use cantus_corpus::Part as SplitPart;
+use cantus_crnn::{Crnn2d, ModelFile};
 use cantus_pipeline::{Fingerprint, SavedFingerprint, Stage};
 use cantus_train::{ClipSet, Control, EpochRecord, Event, StepReport, Trainer, TrainingData};
 use indicatif::ProgressBar;
@@ -19,11 +19,12 @@ use crate::outcome::Outcome;
 use crate::session::{Session, count};
 use crate::settings::Config;
 use crate::stages::clips::{self, PartSongs};
-use crate::stages::split;
-use crate::stages::timing::{self, Timing};
+use crate::stages::timing::{self, Part, Timing};
 use crate::stages::trial::Songs;
+use crate::stages::{environment, split};
 
 const FORMAT_VERSION: u32 = 1;
+const CHECKPOINT_FORMAT_VERSION: u32 = 1;
 
 /// How often a checkpoint is written inside an epoch.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
@@ -47,6 +48,19 @@ fn checkpoint_fingerprint_path(run: &Path) -> PathBuf {
     run.join("fingerprints").join("checkpoint.json")
 }
 
+/// Removes the checkpoint, what it belongs to first: a kill on the way leaves nothing that the next
+/// command would go on from.
+fn forget_checkpoint(run: &Path) -> Result<()> {
+    Fingerprint::invalidate(checkpoint_fingerprint_path(run))?;
+    let path = checkpoint_path(run);
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The stage with its outputs.
 pub(crate) fn stage(run: &Path) -> Stage {
     Stage::new("train")
@@ -65,8 +79,8 @@ pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Result<F
         .settings(&Nested { model: &config.model, train: &config.train })?;
     if let Some(split) = split::expected(config, &songs.corpus, run) {
         let parts = [
-            ("training", PartSongs::of(Part::Train, &split, &songs.usable)),
-            ("validation", PartSongs::of(Part::Validation, &split, &songs.usable)),
+            ("training", PartSongs::of(SplitPart::Train, &split, &songs.usable)),
+            ("validation", PartSongs::of(SplitPart::Validation, &split, &songs.usable)),
         ];
         builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
     }
@@ -79,26 +93,22 @@ struct Nested<'a> {
     train: &'a cantus_train::TrainConfig,
 }
 
-/// What decided only how fast the run went.
-#[derive(Debug, Serialize)]
-struct Environment {
-    version: &'static str,
-    threads: usize,
-    spectrograms_in_memory: String,
-    platform: String,
-}
-
-/// Trains, or goes on from the checkpoint of an interrupted training of the same fingerprint.
+/// Trains, or goes on from the checkpoint of an interrupted training of the same fingerprint;
+/// `anew` leaves such a checkpoint aside.
 pub(crate) fn run(
     session: &Session,
     config: &Config,
     songs: &Songs<'_>,
     run: &Path,
     wanted: &Fingerprint,
+    anew: bool,
 ) -> Result<Outcome> {
+    if anew {
+        forget_checkpoint(run)?;
+    }
     let labels = clips::labels(&songs.usable);
     let (data, precision) = load(session, config, songs, run, &labels, wanted)?;
-    write_environment(session, run, precision)?;
+    environment::record(session, run, "train", precision)?;
     let (training_clips, validation_clips) = (data.training.len(), data.validation.len());
     session.progress.say(format!(
         "training on {}, validating on {} of {} frames, {}",
@@ -107,11 +117,14 @@ pub(crate) fn run(
         config.frames_per_clip(),
         count(labels.len(), "artist"),
     ));
-    let mut trainer = trainer(config, data, run, wanted)?;
+    let belongs_to = checkpoint_fingerprint(wanted, precision);
+    let mut trainer = trainer(config, data, run, &belongs_to)?;
+    let part = if trainer.steps() > 0 { Part::Resumed } else { Part::BegunAnew };
+    timing::append(run, &Timing::part("train", part, 0.0))?;
     if trainer.steps() > 0 {
         session.progress.say(format!("going on after step {}", trainer.steps()));
     }
-    wanted.save(checkpoint_fingerprint_path(run))?;
+    belongs_to.save(checkpoint_fingerprint_path(run))?;
     let mut watch = Watch::new(session, config, songs, run, labels);
     let outcome = trainer.run(&mut |event| watch.receive(event));
     watch.end()?;
@@ -135,14 +148,24 @@ fn load(
     wanted: &Fingerprint,
 ) -> Result<(TrainingData, Precision)> {
     let split = split::read(&songs.corpus, run)?;
-    let training = PartSongs::of(Part::Train, &split, &songs.usable);
-    let validation = PartSongs::of(Part::Validation, &split, &songs.usable);
-    for part in [&training, &validation] {
-        part.report_short(session, config);
-    }
+    let training = PartSongs::of(SplitPart::Train, &split, &songs.usable);
+    let validation = PartSongs::of(SplitPart::Validation, &split, &songs.usable);
     let first_validation_song = training.songs.len();
     let all = PartSongs { songs: [training.songs.as_slice(), &validation.songs].concat() };
-    let store = SpectrogramStore::load(&all.files(), &all.ids(), session.memory_bytes)?;
+    let store = match begun_with(run, wanted)? {
+        None => SpectrogramStore::load(&all.places(), session.memory_bytes)?,
+        Some(precision) => {
+            SpectrogramStore::load_as(&all.places(), session.memory_bytes, precision).with_context(
+                || {
+                    format!(
+                        "the training in `{}` was begun with spectrograms as {precision} and goes \
+                         on with no others; `--force` trains anew",
+                        run.display()
+                    )
+                },
+            )?
+        }
+    };
     let precision = store.precision();
     let numbered: Vec<(usize, usize)> = all.classes(labels)?.into_iter().enumerate().collect();
     let frames = config.frames_per_clip();
@@ -153,38 +176,41 @@ fn load(
         training: cut(training)?,
         validation: cut(validation)?,
         source: Arc::new(store),
-        // Values held as f16 are other values: a checkpoint of the other form is not taken up.
+        // Values held as f16 are other values.
         identity: format!("{} {precision}", wanted.digest()),
     };
     Ok((data, precision))
 }
 
-fn write_environment(session: &Session, run: &Path, precision: Precision) -> Result<()> {
-    let environment = Environment {
-        version: env!("CARGO_PKG_VERSION"),
-        threads: rayon::current_num_threads(),
-        spectrograms_in_memory: precision.to_string(),
-        platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-    };
-    let text = serde_json::to_string_pretty(&environment)?;
-    session.write(&run.join("environment.json"), text.as_bytes())
+/// What a checkpoint is of: the training, and the values that it sees.
+fn checkpoint_fingerprint(training: &Fingerprint, precision: Precision) -> Fingerprint {
+    Fingerprint::builder("checkpoint", CHECKPOINT_FORMAT_VERSION)
+        .input("training", training.digest())
+        .setting("spectrograms_in_memory", precision)
+        .build()
+}
+
+/// How the spectrograms were held in the training that `wanted` goes on with, if there is one.
+fn begun_with(run: &Path, wanted: &Fingerprint) -> Result<Option<Precision>> {
+    if !checkpoint_path(run).exists() {
+        return Ok(None);
+    }
+    let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
+    let SavedFingerprint::Whole(saved) = saved else { return Ok(None) };
+    let mut all = [Precision::F32, Precision::F16].into_iter();
+    Ok(all.find(|&precision| saved == checkpoint_fingerprint(wanted, precision)))
 }
 
 fn trainer(
     config: &Config,
     data: TrainingData,
     run: &Path,
-    wanted: &Fingerprint,
+    belongs_to: &Fingerprint,
 ) -> Result<Trainer<Crnn2d>> {
-    let settings = Crnn2dConfig {
-        n_mels: config.mel.n_mels,
-        classes: data.labels.len(),
-        gru_form: config.model.gru_form,
-        ..Crnn2dConfig::default()
-    };
+    let settings = config.network(data.labels.len());
     let network = || Crnn2d::new(settings.clone(), config.seed, &Device::Cpu, DType::F32);
     let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
-    let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == wanted);
+    let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == belongs_to);
     if is_same && let Ok(bytes) = std::fs::read(checkpoint_path(run)) {
         let train = config.train.clone();
         match Trainer::resume(&bytes, train, network()?, data.clone()) {
@@ -195,6 +221,7 @@ fn trainer(
             ),
         }
     }
+    forget_checkpoint(run)?;
     Ok(Trainer::new(config.train.clone(), network()?, data)?)
 }
 
@@ -291,8 +318,7 @@ impl<'a> Watch<'a> {
         ));
         self.write_history(history)?;
         let seconds = self.epoch_started.elapsed().as_secs_f64();
-        let stage = "train".to_owned();
-        timing::append(self.run, &Timing { stage, epoch: Some(record.epoch), seconds })
+        timing::append(self.run, &Timing::epoch("train", record.epoch, seconds))
     }
 
     fn write_history(&self, history: &[EpochRecord]) -> Result<()> {
@@ -306,12 +332,7 @@ impl<'a> Watch<'a> {
 
     fn write_model(&self, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
         let model = ModelFile {
-            config: Crnn2dConfig {
-                n_mels: self.config.mel.n_mels,
-                classes: self.labels.len(),
-                gru_form: self.config.model.gru_form,
-                ..Crnn2dConfig::default()
-            },
+            config: self.config.network(self.labels.len()),
             labels: self.labels.clone(),
             front_end: self.front_end.clone(),
             frames_per_clip: self.config.frames_per_clip(),

@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cantus_corpus::Corpus;
 use cantus_pipeline::{Fingerprint, Freshness, Plan, Stage};
 
-use crate::corpus_source::CorpusSource;
+use crate::corpus_source::{CorpusSource, Selection};
 use crate::outcome::Outcome;
-use crate::session::Session;
-use crate::settings::Config;
+use crate::session::{Session, UnusableSong};
+use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
-use crate::stages::timing::{self, Timing};
-use crate::stages::{evaluate, report, split, train};
+use crate::stages::timing::{self, Part, Timing};
+use crate::stages::{clips, evaluate, report, split, train};
 
 /// The stages in the order they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,12 +75,26 @@ pub(crate) struct Songs<'a> {
     pub(crate) usable: Vec<UsableSong>,
     /// The same as a corpus.
     pub(crate) corpus: Corpus,
+    /// The songs that this trial cannot use, sorted: unreadable, not decoded, or too short for its
+    /// clips.
+    pub(crate) unusable: Vec<UnusableSong>,
 }
 
 impl Trial {
     /// The trial of a configuration.
-    pub(crate) fn new(session: &Session, config: Config) -> Result<Self> {
+    pub(crate) fn new(session: &Session, mut config: Config) -> Result<Self> {
         let source = CorpusSource::resolve(&config.corpus, &session.data)?;
+        if config.layout == Layout::Tags && !matches!(source.selection, Selection::Everything) {
+            bail!(
+                "`--layout tags` says nothing about `{}`, whose songs are named by a table\n\n\
+                 hint: leave the flag out, or give a folder of music as `--corpus`",
+                config.corpus
+            );
+        }
+        // The saved configuration runs the trial again from wherever it is read.
+        if let Some(corpus) = source.absolute() {
+            corpus.clone_into(&mut config.corpus);
+        }
         let run = session.data.run(&source.name, &config.run_name()?);
         Ok(Self { config, source, run })
     }
@@ -114,8 +128,7 @@ impl Trial {
                 return Ok(TrialOutcome { outcome, seconds });
             }
         }
-        store.report_failures(session, &scanned);
-        let songs = Songs::new(&store, &scanned)?;
+        let songs = self.songs(session, &store, &scanned, last)?;
         let after = [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
         for name in after.into_iter().filter(|&name| name <= last) {
             let (stage, wanted, freshness) = self.check(session, name, &songs, force(name))?;
@@ -126,14 +139,15 @@ impl Trial {
             let fingerprint = fingerprint_path(&self.run, &stage.name);
             // From here until the stage is done its old outputs vouch for nothing.
             Fingerprint::invalidate(&fingerprint)?;
-            let outcome = self.run_stage(session, name, &songs, &wanted)?;
+            let outcome = self.run_stage(session, name, &songs, &wanted, force(name))?;
             let elapsed = started.elapsed().as_secs_f64();
             seconds.0.push((name.as_str(), elapsed));
-            let stage = stage.name.clone();
-            timing::append(&self.run, &Timing { stage, epoch: None, seconds: elapsed })?;
             if outcome == Outcome::Interrupted {
+                let part = Timing::part(&stage.name, Part::Interrupted, elapsed);
+                timing::append(&self.run, &part)?;
                 return Ok(TrialOutcome { outcome, seconds });
             }
+            timing::append(&self.run, &Timing::whole(&stage.name, elapsed))?;
             wanted.save(&fingerprint)?;
         }
         Ok(TrialOutcome { outcome: Outcome::Done, seconds })
@@ -145,6 +159,7 @@ impl Trial {
         name: StageName,
         songs: &Songs<'_>,
         wanted: &Fingerprint,
+        force: bool,
     ) -> Result<Outcome> {
         let (config, run) = (&self.config, self.run.as_path());
         match name {
@@ -153,7 +168,7 @@ impl Trial {
                 session.write(&run.join("config.toml"), config.to_toml()?.as_bytes())?;
                 split::run(session, config, songs, run).map(|()| Outcome::Done)
             }
-            StageName::Train => train::run(session, config, songs, run, wanted),
+            StageName::Train => train::run(session, config, songs, run, wanted, force),
             StageName::Evaluate => evaluate::run(session, config, songs, run),
             StageName::Report => report::run(session, self, songs).map(|()| Outcome::Done),
         }
@@ -176,11 +191,32 @@ impl Trial {
             StageName::Evaluate => {
                 (evaluate::stage(run), evaluate::wanted(session, config, songs, run)?)
             }
-            StageName::Report => (report::stage(run), report::wanted(session, run)?),
+            StageName::Report => (report::stage(run), report::wanted(session, songs, run)?),
         };
         let saved = Fingerprint::load(fingerprint_path(run, &stage.name))?;
         let freshness = stage.check(&saved, &wanted, force);
         Ok((stage, wanted, freshness))
+    }
+
+    /// What the stages after `preprocess` work on. The session remembers what is unusable: this is
+    /// looked up each time, so that a command says the same whether or not a stage had to run.
+    fn songs<'a>(
+        &self,
+        session: &Session,
+        store: &'a Store,
+        scanned: &Scanned,
+        last: StageName,
+    ) -> Result<Songs<'a>> {
+        let usable = store.usable(scanned);
+        let mut unusable = [scanned.unusable.clone(), store.failures(scanned)].concat();
+        if last > StageName::Preprocess {
+            unusable.extend(clips::too_short(&usable, &self.config));
+        }
+        unusable.sort();
+        for song in &unusable {
+            session.add_unusable(song.clone());
+        }
+        Ok(Songs { store, usable, corpus: store.usable_corpus(scanned)?, unusable })
     }
 
     /// What is stored of the corpus now.
@@ -207,8 +243,7 @@ impl Trial {
             scan::freshness(session, &self.config, &self.source, &scanned)?,
             store.freshness(&scanned, force(StageName::Preprocess)),
         ];
-        store.report_failures(session, &scanned);
-        let songs = Songs::new(&store, &scanned)?;
+        let songs = self.songs(session, &store, &scanned, last)?;
         let after = [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
         for name in after.into_iter().filter(|&name| name <= last) {
             let (stage, _, freshness) = self.check(session, name, &songs, force(name))?;
@@ -226,7 +261,7 @@ impl Trial {
     ) -> Result<Option<(String, Freshness)>> {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
-        let songs = Songs::new(&store, &scanned)?;
+        let songs = self.songs(session, &store, &scanned, name)?;
         let (stage, wanted, _) = self.check(session, name, &songs, false)?;
         let runs = self.run.parent().context("a run lies in the folder of its corpus")?;
         let Ok(entries) = std::fs::read_dir(runs) else { return Ok(None) };
@@ -248,12 +283,6 @@ impl Trial {
             }
         }
         Ok(nearest)
-    }
-}
-
-impl<'a> Songs<'a> {
-    fn new(store: &'a Store, scanned: &Scanned) -> Result<Self> {
-        Ok(Self { store, usable: store.usable(scanned), corpus: store.usable_corpus(scanned)? })
     }
 }
 

@@ -33,6 +33,7 @@ fn the_first_seconds_are_the_first_samples() {
 fn the_middle_is_centred() {
     let audio = decode(wav(&ramp()), Excerpt::Middle { seconds: 2.0 });
     assert_eq!(audio.samples, ramp()[32_000..48_000]);
+    assert!((audio.start_seconds - 4.0).abs() < 1e-9, "{}", audio.start_seconds);
     assert!((audio.source.seconds - 10.0).abs() < 1e-9);
 }
 
@@ -50,6 +51,7 @@ fn a_file_shorter_than_it_states_gives_the_middle_of_what_is_there() {
     bytes.truncate(bytes.len() - 4 * 6 * RATE as usize);
     let audio = decode(bytes, Excerpt::Middle { seconds: 2.0 });
     assert_eq!(audio.samples, ramp()[8_000..24_000]);
+    assert!((audio.start_seconds - 1.0).abs() < 1e-9, "{}", audio.start_seconds);
     assert!(audio.damage.truncated);
     assert!((audio.source.seconds - 4.0).abs() < 1e-9);
 }

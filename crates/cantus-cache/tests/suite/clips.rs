@@ -52,7 +52,7 @@ fn a_clip_of_a_whole_reference_spectrogram_is_the_reference_file_bit_for_bit() {
     let file = folder.path().join("album.parquet");
     std::fs::write(&file, writer.finish().unwrap()).unwrap();
 
-    let store = SpectrogramStore::load(&[file], &["gaps".to_owned()], 1 << 20).unwrap();
+    let store = SpectrogramStore::load(&[(file, "gaps".to_owned())], 1 << 20).unwrap();
     let mut clip = vec![0.0; n_mels * n_frames];
     store.read_clip(0, 0, n_frames, &mut clip).unwrap();
     assert_eq!(bits(&clip), bits(&mel_major));

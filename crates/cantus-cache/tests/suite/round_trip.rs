@@ -28,6 +28,7 @@ fn songs() -> impl Strategy<Value = Vec<(SongInfo, Vec<f32>)>> {
                     title,
                     source_path,
                     source_hash,
+                    start_seconds: 0.5 * seconds,
                     seconds,
                     sample_rate,
                     n_frames,

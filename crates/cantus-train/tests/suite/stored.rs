@@ -29,6 +29,7 @@ fn a_store_of_spectrograms_gives_the_clips_that_were_written() {
             title: "1".to_owned(),
             source_path: id.clone(),
             source_hash: "00".to_owned(),
+            start_seconds: 0.0,
             seconds: 2.24,
             sample_rate: 16_000,
             n_frames: n_frames as u32,
@@ -38,7 +39,7 @@ fn a_store_of_spectrograms_gives_the_clips_that_were_written() {
     }
     writer.finish().unwrap();
 
-    let store = SpectrogramStore::load(&[path], &ids, 1 << 20).unwrap();
+    let store = SpectrogramStore::load(&ids.map(|id| (path.clone(), id)), 1 << 20).unwrap();
     let source: &dyn ClipSource = &store;
     let clips = ClipSet::cut(source, &[(1, 0), (0, 1)], 16, ClipRule::Original).unwrap();
     assert_eq!(clips.len(), 2 * 3, "70 frames are four whole clips, of which the rule drops one");

@@ -28,7 +28,7 @@ use rows::{Row, RowMaker, RowSource};
 use writing::AlbumWriting;
 
 /// Changes with the numbers in the files or their columns; then every song is decoded anew.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// The spectrograms of a corpus: where they lie, what is there and what is missing.
 pub(crate) struct Store {
@@ -144,14 +144,15 @@ impl Store {
         Ok(Corpus::new(scanned.corpus.root.clone(), songs)?)
     }
 
-    /// Remembers in the session which songs failed, and says which lost packets.
-    pub(crate) fn report_failures(&self, session: &Session, scanned: &Scanned) {
+    /// The songs that failed. Says which lost packets.
+    pub(crate) fn failures(&self, scanned: &Scanned) -> Vec<UnusableSong> {
+        let mut failures = Vec::new();
         for song in &scanned.corpus.songs {
             let hash = scanned.hash(song);
             if let Some(failure) = self.index.failure(&song.id)
                 && failure.source_hash == hash
             {
-                session.add_unusable(UnusableSong {
+                failures.push(UnusableSong {
                     song: song.id.clone(),
                     reason: failure.reason.clone(),
                     hint: failure.hint.clone(),
@@ -167,6 +168,7 @@ impl Store {
                 );
             }
         }
+        failures
     }
 
     /// Decodes what is stale and writes the albums that hold it. What is done when the user
@@ -220,8 +222,14 @@ impl Store {
             let source = RowSource::Decode { position: stale.position };
             albums.entry(file_of(song)).or_default().insert(song.id.clone(), source);
         }
+        let now_in: BTreeMap<&str, PathBuf> =
+            scanned.corpus.songs.iter().map(|song| (song.id.as_str(), file_of(song))).collect();
         for (file, rows) in &mut albums {
             for (id, stored) in self.index.songs_in(file) {
+                // A song that moved to another album has its row there.
+                if now_in.get(id.as_str()).is_some_and(|now| now != file) {
+                    continue;
+                }
                 rows.entry(id.clone()).or_insert_with(|| RowSource::Keep(stored.clone()));
             }
         }

@@ -92,11 +92,20 @@ impl RowMaker<'_> {
             .position(|song| song.id == row.id)
             .with_context(|| format!("`{}` vanished from its album's file", row.id))?;
         let info = album.songs()[position].clone();
-        if !self.scanned.corpus.root.join(&info.source_path).exists() {
+        if !self.is_there(&row.id) {
             return Ok(MadeRow::Gone);
         }
         let mel = album.read_mel(position)?;
         Ok(MadeRow::Spectrogram { info, mel, damaged_packets: stored.damaged_packets })
+    }
+
+    /// True for a song of the corpus, and for one that `--max-songs` or a manifest leaves out as
+    /// long as its file is there. The id says where that is; the stored path, which need not have
+    /// been UTF-8, does not.
+    fn is_there(&self, id: &str) -> bool {
+        self.scanned.hashes.contains_key(id)
+            || cantus_corpus::path_of_song_id(id)
+                .is_some_and(|path| self.scanned.corpus.root.join(path).exists())
     }
 
     fn decode(&self, song: &Song) -> Result<MadeRow, FailedSong> {
@@ -126,6 +135,7 @@ impl RowMaker<'_> {
             title: song.title.clone(),
             source_path: song.path.to_string_lossy().into_owned(),
             source_hash: self.scanned.hash(song).to_owned(),
+            start_seconds: audio.start_seconds,
             seconds: audio.samples.len() as f64 / f64::from(audio.sample_rate),
             sample_rate: audio.sample_rate,
             n_frames: mel.n_frames as u32,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::corpora::demo::DemoSettings;
 use crate::settings::{CorpusFlags, TrialFlags};
 
 /// Cantus learns who made a recording: folders of songs in, a scored artist classifier out.
@@ -58,7 +59,7 @@ pub(crate) struct CommonFlags {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The main job on the built-in corpus: make it, preprocess, train, evaluate, report
-    Demo,
+    Demo(DemoFlags),
     /// Get a corpus
     Fetch(FetchFlags),
     /// Turn songs into spectrograms; only new or changed songs
@@ -71,6 +72,21 @@ pub(crate) enum Command {
     Report(TrialFlags),
     /// Say what is stale
     Status(StatusFlags),
+}
+
+/// Flags of `demo`. The defaults are what two cores learn from within minutes.
+#[derive(Debug, Args)]
+pub(crate) struct DemoFlags {
+    /// Length of each song of the corpus; another length is another corpus, made anew
+    #[arg(long, value_name = "SECONDS", default_value_t = DemoSettings::default().song_seconds)]
+    #[arg(value_parser = clap::value_parser!(u32).range(3..=600))]
+    pub(crate) song_seconds: u32,
+    /// At most this many seconds of each song, from its middle
+    #[arg(long, value_name = "SECONDS", default_value_t = 22.0)]
+    pub(crate) max_seconds: f64,
+    /// At most this many epochs
+    #[arg(long, value_name = "N", default_value_t = 14)]
+    pub(crate) epochs: usize,
 }
 
 /// Flags of `fetch`.

@@ -2,32 +2,39 @@
 
 use anyhow::Result;
 
-use crate::cli::CommonFlags;
+use crate::cli::{CommonFlags, DemoFlags};
 use crate::commands::{fetch, trials};
+use crate::corpora::demo::DemoSettings;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
+use crate::session::Session;
 use crate::settings::TrialFlags;
 use crate::stages::trial::StageName;
 
-/// Seconds taken of each of the corpus' songs: what two cores learn from within minutes.
-const MAX_SECONDS: f64 = 22.0;
-/// The most epochs, for the same reason.
-const EPOCHS: usize = 14;
-
 /// Makes the built-in corpus and runs one trial on it: 3 s clips, split by song, the paper's
 /// network.
-pub(crate) fn run(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
-    let mut flags = TrialFlags::default();
-    flags.corpus.corpus = Some("demo".to_owned());
-    flags.corpus.max_seconds = Some(MAX_SECONDS);
-    flags.epochs = Some(EPOCHS);
-    if !common.dry_run {
-        progress.say(format!(
-            "the built-in corpus is synthesised: invented artists, no human performance\n\
-             one trial: 3s clips, split by song, the middle {MAX_SECONDS} s of each song, at most \
-             {EPOCHS} epochs"
-        ));
-        fetch::demo(common, progress)?;
+pub(crate) fn run(common: &CommonFlags, flags: &DemoFlags, progress: &Progress) -> Result<Outcome> {
+    let trial = trial_flags(flags);
+    if common.dry_run {
+        return trials::run(common, &trial, StageName::Report, progress);
     }
-    trials::run(common, &flags, StageName::Report, progress)
+    progress.say(format!(
+        "the built-in corpus is synthesised: invented artists, no human performance\n\
+         one trial: 3s clips, split by song, the middle {} s of each song, at most {} epochs",
+        flags.max_seconds, flags.epochs
+    ));
+    let settings = DemoSettings { song_seconds: flags.song_seconds, ..DemoSettings::default() };
+    let configs = trial.trials()?;
+    let session = Session::writing(common, progress)?;
+    fetch::synthesise(common, &session, &settings)?;
+    let outcome = trials::bring_up_to_date(common, &session, configs, StageName::Report)?;
+    session.finish(outcome)
+}
+
+fn trial_flags(flags: &DemoFlags) -> TrialFlags {
+    let mut trial = TrialFlags::default();
+    trial.corpus.corpus = Some("demo".to_owned());
+    trial.corpus.max_seconds = Some(flags.max_seconds);
+    trial.epochs = Some(flags.epochs);
+    trial
 }

@@ -54,18 +54,28 @@ pub(crate) fn run(
     }
 }
 
-/// Makes the built-in corpus, or what is missing of it.
-pub(crate) fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
-    let started = Instant::now();
-    let session = Session::writing(common, progress)?;
-    let folder = session.data.raw("demo");
+fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
     let settings = DemoSettings::default();
+    let session = Session::writing(common, progress)?;
     if common.dry_run {
+        let folder = session.data.raw("demo");
         print(&format!("would synthesise the built-in corpus in {}\n", folder.display()));
         return session.finish(Outcome::Done);
     }
-    let bar = progress.bar(0, "demo", "songs");
-    let made = demo::generate(&folder, &settings, &|done, total| {
+    synthesise(common, &session, &settings)?;
+    session.finish(Outcome::Done)
+}
+
+/// Makes the built-in corpus, or what is missing of it.
+pub(crate) fn synthesise(
+    common: &CommonFlags,
+    session: &Session,
+    settings: &DemoSettings,
+) -> Result<()> {
+    let started = Instant::now();
+    let folder = session.data.raw("demo");
+    let bar = session.progress.bar(0, "demo", "songs");
+    let made = demo::generate(&folder, settings, &|done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     })?;
@@ -81,8 +91,7 @@ pub(crate) fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome>
             bytes_downloaded: 0,
             seconds: started.elapsed().as_secs_f64(),
         },
-    )?;
-    session.finish(Outcome::Done)
+    )
 }
 
 fn say_fetched(common: &CommonFlags, fetched: &Fetched<'_>) -> Result<()> {

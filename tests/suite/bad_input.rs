@@ -142,6 +142,20 @@ fn an_artist_with_one_song_and_one_with_one_album_are_named() {
 }
 
 #[test]
+fn where_a_command_fails_the_songs_that_made_it_fail_are_named_first() {
+    let checkout = Checkout::with_music();
+    checkout.song("Solo/Only Album/Good.wav", 880.0, 4.2);
+    checkout.bytes("Solo/Only Album/Bad One.wav", b"RIFF");
+    checkout.bytes("Solo/Only Album/Bad Two.wav", b"RIFF");
+    let ended = checkout.quick("train", &[]).expect_code(1);
+    let of = |part| ended.err.find(part).unwrap_or_else(|| panic!("no {part} in {}", ended.err));
+    assert!(of("2 songs could not be used") < of("Bad One.wav"));
+    assert!(of("Bad Two.wav") < of("error: "));
+    let hashes = fs::read(checkout.path().join("data/cache/content-hashes.jsonl")).unwrap();
+    assert!(String::from_utf8_lossy(&hashes).contains("Good.wav"), "the hashes are kept");
+}
+
+#[test]
 fn an_output_folder_that_cannot_be_made_is_named_with_a_hint() {
     let checkout = Checkout::with_music();
     checkout.bytes("../file", b"not a folder");

@@ -95,14 +95,21 @@ impl Session {
         songs
     }
 
-    /// Saves the content hashes and says how the command ended, naming every unusable song.
-    pub(crate) fn finish(self, outcome: Outcome) -> Result<Outcome> {
-        if self.may_write() {
-            self.hashes.save().context("cannot save the table of content hashes")?;
-        }
+    /// Does a command's work, then saves the content hashes and names every unusable song. Both
+    /// are due where the work failed, too: the songs are often why, and the files were hashed.
+    pub(crate) fn run(self, work: impl FnOnce(&Self) -> Result<Outcome>) -> Result<Outcome> {
+        let worked = work(&self);
+        let saved = if self.may_write() { self.hashes.save() } else { Ok(()) };
+        let listed = self.name_unusable();
+        let outcome = worked?;
+        saved.context("cannot save the table of content hashes")?;
+        Ok(outcome.and(listed))
+    }
+
+    fn name_unusable(&self) -> Outcome {
         let unusable = self.unusable();
         if unusable.is_empty() {
-            return Ok(outcome);
+            return Outcome::Done;
         }
         self.progress.say(format!("\n{} could not be used:", count(unusable.len(), "song")));
         for song in &unusable {
@@ -111,7 +118,7 @@ impl Session {
                 self.progress.say(format!("    hint: {hint}"));
             }
         }
-        Ok(outcome.and(Outcome::SomeSongsUnusable))
+        Outcome::SomeSongsUnusable
     }
 
     /// Writes a small file whole or not at all.

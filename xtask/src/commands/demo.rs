@@ -25,10 +25,10 @@ pub(crate) fn run(common: &CommonFlags, flags: &DemoFlags, progress: &Progress) 
     ));
     let settings = DemoSettings { song_seconds: flags.song_seconds, ..DemoSettings::default() };
     let configs = trial.trials()?;
-    let session = Session::writing(common, progress)?;
-    fetch::synthesise(common, &session, &settings)?;
-    let outcome = trials::bring_up_to_date(common, &session, configs, StageName::Report)?;
-    session.finish(outcome)
+    Session::writing(common, progress)?.run(|session| {
+        fetch::synthesise(common, session, &settings)?;
+        trials::bring_up_to_date(common, session, configs, StageName::Report)
+    })
 }
 
 fn trial_flags(flags: &DemoFlags) -> TrialFlags {

@@ -56,14 +56,15 @@ pub(crate) fn run(
 
 fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
     let settings = DemoSettings::default();
-    let session = Session::writing(common, progress)?;
-    if common.dry_run {
-        let folder = session.data.raw("demo");
-        print(&format!("would synthesise the built-in corpus in {}\n", folder.display()));
-        return session.finish(Outcome::Done);
-    }
-    synthesise(common, &session, &settings)?;
-    session.finish(Outcome::Done)
+    Session::writing(common, progress)?.run(|session| {
+        if common.dry_run {
+            let folder = session.data.raw("demo");
+            print(&format!("would synthesise the built-in corpus in {}\n", folder.display()));
+            return Ok(Outcome::Done);
+        }
+        synthesise(common, session, &settings)?;
+        Ok(Outcome::Done)
+    })
 }
 
 /// Makes the built-in corpus, or what is missing of it.
@@ -119,8 +120,17 @@ fn freemusic(
     profile: Profile,
     progress: &Progress,
 ) -> Result<Outcome> {
+    Session::writing(common, progress)?
+        .run(|session| fetch_profile(common, flags, profile, session))
+}
+
+fn fetch_profile(
+    common: &CommonFlags,
+    flags: &FetchFlags,
+    profile: Profile,
+    session: &Session,
+) -> Result<Outcome> {
     let started = Instant::now();
-    let session = Session::writing(common, progress)?;
     let settings = FetchSettings {
         table: TABLE.into(),
         destination: session.data.raw("freemusic"),
@@ -131,9 +141,9 @@ fn freemusic(
     if common.dry_run {
         let folder = settings.destination.display();
         print(&format!("would fetch what is missing of {profile} into {folder}\n"));
-        return session.finish(Outcome::Done);
+        return Ok(Outcome::Done);
     }
-    let watch = Watch::new(progress, session.interrupt.clone());
+    let watch = Watch::new(&session.progress, session.interrupt.clone());
     let fetched = fetch_freemusic(profile, &settings, &watch)?;
     watch.end();
     for failure in &fetched.failures {
@@ -155,15 +165,14 @@ fn freemusic(
             seconds: started.elapsed().as_secs_f64(),
         },
     )?;
-    let outcome = if fetched.cancelled {
-        progress.say("interrupted; run the same command to go on");
-        Outcome::Interrupted
+    if fetched.cancelled {
+        session.progress.say("interrupted; run the same command to go on");
+        Ok(Outcome::Interrupted)
     } else if fetched.is_complete() {
-        Outcome::Done
+        Ok(Outcome::Done)
     } else {
-        Outcome::SomeSongsUnusable
-    };
-    session.finish(outcome)
+        Ok(Outcome::SomeSongsUnusable)
+    }
 }
 
 /// Draws a fetch.

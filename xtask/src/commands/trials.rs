@@ -22,9 +22,8 @@ pub(crate) fn run(
         return status::run(common, flags, true, last, progress);
     }
     let configs = flags.trials()?;
-    let session = Session::writing(common, progress)?;
-    let outcome = bring_up_to_date(common, &session, configs, last)?;
-    session.finish(outcome)
+    Session::writing(common, progress)?
+        .run(|session| bring_up_to_date(common, session, configs, last))
 }
 
 /// The same in a session that is there already.

@@ -23,4 +23,28 @@ fn demo_goes_from_an_empty_folder_to_a_report_and_then_has_nothing_to_do() {
     let again = checkout.run(&smallest(&[])).expect_code(0);
     assert!(again.out.contains("all there already"), "{}", again.out);
     assert!(again.out.contains("nothing was stale"), "{}", again.out);
+    let dry = checkout.run(&smallest(&["--dry-run"])).expect_code(0);
+    assert!(dry.out.contains("would synthesise 0 songs"), "{}", dry.out);
+    assert!(dry.out.contains("report      fresh"), "{}", dry.out);
+}
+
+#[test]
+fn a_dry_run_in_an_empty_folder_says_what_would_be_made_and_makes_nothing() {
+    for (arguments, parts) in [
+        (
+            ["demo", "--dry-run"].as_slice(),
+            ["would synthesise 128 songs", "would train", "data/runs/demo/crnn2d-3s-song-0"]
+                .as_slice(),
+        ),
+        (&["fetch", "demo", "--dry-run"], &["would synthesise 128 songs", "data/raw/demo"]),
+        (&["fetch", "freemusic-small", "--dry-run"], &["freemusic-small", "data/raw/freemusic"]),
+        (&["fetch", "artist20", "--from", "mine", "--dry-run"], &["would check artist20", "mine"]),
+    ] {
+        let checkout = Checkout::new();
+        let ended = checkout.run(arguments).expect_code(0);
+        for part in parts {
+            assert!(ended.out.contains(part), "no `{part}` in {}", ended.out);
+        }
+        assert!(!checkout.path().join("data").exists(), "{arguments:?}");
+    }
 }

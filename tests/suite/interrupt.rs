@@ -80,6 +80,7 @@ fn a_second_command_on_the_same_data_ends_with_the_process_id_of_the_first() {
     second.expect_error(&[&child.id().to_string(), "hint:"]);
     // One that only looks may look.
     checkout.quick("status", &[]).expect_code(0);
+    checkout.run(&["fetch", "demo", "--dry-run"]).expect_code(0);
     signal(&child, "KILL");
     child.wait().unwrap();
     checkout.quick("preprocess", &[]).expect_code(0);

@@ -1,5 +1,6 @@
 //! `fetch`: get a corpus.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use crate::corpora::demo::{self, DemoSettings};
 use crate::corpora::freemusic::{
     FetchEvent, FetchObserver, FetchSettings, Profile, TABLE, fetch_freemusic,
 };
+use crate::data_folder::DataFolder;
 use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -31,40 +33,97 @@ struct Fetched<'a> {
     seconds: f64,
 }
 
+/// What a dry run prints of a corpus or a trial.
+#[derive(Debug, Serialize)]
+pub(crate) struct Intent {
+    /// The verb.
+    pub(crate) would: &'static str,
+    /// The corpus.
+    pub(crate) corpus: &'static str,
+    /// Where it would be done.
+    pub(crate) folder: String,
+    /// To how many songs, where that is known without reading them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) songs: Option<usize>,
+}
+
+impl Intent {
+    /// Prints it.
+    pub(crate) fn say(&self, common: &CommonFlags) -> Result<()> {
+        if common.json {
+            return print_json(self);
+        }
+        let Self { would, corpus, folder, songs } = self;
+        let songs = songs.map_or(String::new(), |songs| format!("{} of ", count(songs, "song")));
+        print(&format!("would {would} {songs}{corpus} in {folder}\n"));
+        Ok(())
+    }
+}
+
 /// Gets the corpus that the flags name.
 pub(crate) fn run(
     common: &CommonFlags,
     flags: &FetchFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
-    if flags.name == "artist20" {
-        return artist20(common, flags);
-    }
     let profile = Profile::from_corpus_name(&flags.name);
-    if profile.is_none() && flags.name != "demo" {
+    if profile.is_none() && !["demo", "artist20"].contains(&flags.name.as_str()) {
         bail!(
             "there is no corpus `{}` to fetch\n\nhint: the corpora are demo, freemusic-small, \
              freemusic-albums, freemusic-all, and artist20 to check your own copy",
             flags.name
         );
     }
+    if common.dry_run {
+        return dry_run(common, flags, profile);
+    }
     match profile {
         Some(profile) => freemusic(common, flags, profile, progress),
-        None => demo(common, progress),
+        None if flags.name == "demo" => demo(common, progress),
+        None => artist20(common, flags),
     }
 }
 
 fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
     let settings = DemoSettings::default();
     Session::writing(common, progress)?.run(|session| {
-        if common.dry_run {
-            let folder = session.data.raw("demo");
-            print(&format!("would synthesise the built-in corpus in {}\n", folder.display()));
-            return Ok(Outcome::Done);
-        }
         synthesise(common, session, &settings)?;
         Ok(Outcome::Done)
     })
+}
+
+/// What `--dry-run` says of a corpus. It looks, takes no lock and makes no folder.
+fn dry_run(common: &CommonFlags, flags: &FetchFlags, profile: Option<Profile>) -> Result<Outcome> {
+    let data = DataFolder::new(&common.data);
+    match (profile, flags.name.as_str()) {
+        (Some(profile), _) => Intent {
+            would: "fetch what is missing of",
+            corpus: profile.corpus_name(),
+            folder: data.raw("freemusic").display().to_string(),
+            songs: None,
+        }
+        .say(common)?,
+        (None, "demo") => intend_to_synthesise(&data, &DemoSettings::default()).say(common)?,
+        (None, _) => Intent {
+            would: "check",
+            corpus: "artist20",
+            folder: artist20_folder(flags)?.display().to_string(),
+            songs: None,
+        }
+        .say(common)?,
+    }
+    Ok(Outcome::Done)
+}
+
+/// What [`synthesise`] would do.
+pub(crate) fn intend_to_synthesise(data: &DataFolder, settings: &DemoSettings) -> Intent {
+    let folder = data.raw("demo");
+    Intent {
+        would: "synthesise",
+        corpus: "demo",
+        songs: Some(demo::songs_to_make(&folder, settings)),
+        folder: folder.display().to_string(),
+    }
 }
 
 /// Makes the built-in corpus, or what is missing of it.
@@ -138,11 +197,6 @@ fn fetch_profile(
         scratch: session.data.packages(),
         keep_packages: flags.keep_packages,
     };
-    if common.dry_run {
-        let folder = settings.destination.display();
-        print(&format!("would fetch what is missing of {profile} into {folder}\n"));
-        return Ok(Outcome::Done);
-    }
     let watch = Watch::new(&session.progress, session.interrupt.clone());
     let fetched = fetch_freemusic(profile, &settings, &watch)?;
     watch.end();
@@ -255,11 +309,7 @@ impl FetchObserver for Watch {
 }
 
 fn artist20(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
-    let folder = flags.from.as_deref().context(
-        "artist20 cannot be downloaded: its owners give it on request\n\n\
-         hint: ask LabROSA at Columbia University for it, then check your copy with \
-         `cargo xtask fetch artist20 --from DIR`",
-    )?;
+    let folder = artist20_folder(flags)?;
     let check = check_artist20(folder)?;
     if common.json {
         print_json(&check)?;
@@ -270,4 +320,12 @@ fn artist20(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
         bail!("the copy of artist20 in `{}` is not complete", folder.display());
     }
     Ok(Outcome::Done)
+}
+
+fn artist20_folder(flags: &FetchFlags) -> Result<&Path> {
+    flags.from.as_deref().context(
+        "artist20 cannot be downloaded: its owners give it on request\n\n\
+         hint: ask LabROSA at Columbia University for it, then check your copy with \
+         `cargo xtask fetch artist20 --from DIR`",
+    )
 }

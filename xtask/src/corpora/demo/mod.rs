@@ -102,6 +102,17 @@ pub(crate) fn generate(
     Ok(DemoSummary { songs: TOTAL_SONGS, kept })
 }
 
+/// How many songs [`generate`] would make: those that are not there, not whole, or of other
+/// settings.
+pub(crate) fn songs_to_make(destination: &Path, settings: &DemoSettings) -> usize {
+    if !is_of(destination, settings) {
+        return TOTAL_SONGS;
+    }
+    (0..TOTAL_SONGS)
+        .filter(|&number| !is_whole(&titles::path(destination, place_of(number)), settings))
+        .count()
+}
+
 /// The song of this number, counted through artists, albums and songs.
 fn place_of(number: usize) -> Place {
     Place {
@@ -118,9 +129,7 @@ fn sample_count(settings: &DemoSettings) -> usize {
 /// Makes sure that the readme tells of these settings before any song of theirs is written. Songs
 /// beside another readme, or none, are not ours to keep.
 fn renew_readme(destination: &Path, settings: &DemoSettings) -> anyhow::Result<()> {
-    let path = destination.join(README);
-    let text = readme(settings);
-    if fs::read_to_string(&path).is_ok_and(|found| found == text) {
+    if is_of(destination, settings) {
         return Ok(());
     }
     for number in 0..TOTAL_SONGS {
@@ -130,7 +139,12 @@ fn renew_readme(destination: &Path, settings: &DemoSettings) -> anyhow::Result<(
                 .with_context(|| format!("cannot remove the outdated song `{}`", song.display()))?;
         }
     }
-    song_file::write_whole(&path, text.as_bytes())
+    song_file::write_whole(&destination.join(README), readme(settings).as_bytes())
+}
+
+/// Whether the readme tells of these settings.
+fn is_of(destination: &Path, settings: &DemoSettings) -> bool {
+    fs::read_to_string(destination.join(README)).is_ok_and(|found| found == readme(settings))
 }
 
 fn readme(settings: &DemoSettings) -> String {
@@ -153,12 +167,16 @@ fn readme(settings: &DemoSettings) -> String {
 /// Writes a song unless it stands there already; says whether it did.
 fn make_song(destination: &Path, settings: &DemoSettings, place: Place) -> anyhow::Result<bool> {
     let path = titles::path(destination, place);
-    let expected_bytes = song_file::bytes(sample_count(settings));
-    if fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == expected_bytes) {
+    if is_whole(&path, settings) {
         return Ok(false);
     }
     song_file::write_song(&path, &synthesise(settings, place))?;
     Ok(true)
+}
+
+fn is_whole(song: &Path, settings: &DemoSettings) -> bool {
+    let expected_bytes = song_file::bytes(sample_count(settings));
+    fs::metadata(song).is_ok_and(|found| found.is_file() && found.len() == expected_bytes)
 }
 
 /// One song, a pure function of the seed, the length and the place.

@@ -86,11 +86,14 @@ fn complete_songs_are_kept_and_damaged_or_outdated_ones_made_anew() {
 
     let shortened = titles::path(folder.path(), place_of(17));
     fs::write(&shortened, b"RIFF").unwrap();
+    assert_eq!(songs_to_make(folder.path(), &settings), 1);
     let summary = generate(folder.path(), &settings, &|_, _| ()).unwrap();
     assert_eq!(summary.kept, TOTAL_SONGS - 1);
     assert!(songs(folder.path()) == first);
 
+    assert_eq!(songs_to_make(folder.path(), &settings), 0);
     let other = DemoSettings { seed: 5, ..settings };
+    assert_eq!(songs_to_make(folder.path(), &other), TOTAL_SONGS);
     assert_eq!(generate(folder.path(), &other, &|_, _| ()).unwrap().kept, 0);
     assert!(songs(folder.path()) != first);
 }

@@ -142,6 +142,15 @@ fn an_artist_with_one_song_and_one_with_one_album_are_named() {
 }
 
 #[test]
+fn quiet_leaves_the_result_and_the_songs_that_could_not_be_used() {
+    let checkout = Checkout::with_music();
+    checkout.bytes("Alto/Album 1/Bad.wav", b"RIFF");
+    let ended = checkout.quick("train", &["--quiet"]).expect_code(3);
+    assert!(ended.err.starts_with("\n1 song could not be used:\n  Alto/"), "{}", ended.err);
+    assert!(ended.out.contains("best of 2 epochs"), "{}", ended.out);
+}
+
+#[test]
 fn where_a_command_fails_the_songs_that_made_it_fail_are_named_first() {
     let checkout = Checkout::with_music();
     checkout.song("Solo/Only Album/Good.wav", 880.0, 4.2);

@@ -111,13 +111,12 @@ impl Session {
         if unusable.is_empty() {
             return Outcome::Done;
         }
-        self.progress.say(format!("\n{} could not be used:", count(unusable.len(), "song")));
+        let mut lines = vec![format!("\n{} could not be used:", count(unusable.len(), "song"))];
         for song in &unusable {
-            self.progress.say(format!("  {}: {}", song.song, song.reason));
-            if let Some(hint) = &song.hint {
-                self.progress.say(format!("    hint: {hint}"));
-            }
+            lines.push(format!("  {}: {}", song.song, song.reason));
+            lines.extend(song.hint.as_ref().map(|hint| format!("    hint: {hint}")));
         }
+        self.progress.say_even_if_quiet(lines.join("\n"));
         Outcome::SomeSongsUnusable
     }
 

@@ -220,7 +220,7 @@ fn fetch_profile(
         },
     )?;
     if fetched.cancelled {
-        session.progress.say("interrupted; run the same command to go on");
+        session.progress.say_even_if_quiet("interrupted; run the same command to go on");
         Ok(Outcome::Interrupted)
     } else if fetched.is_complete() {
         Ok(Outcome::Done)

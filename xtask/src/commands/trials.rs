@@ -39,7 +39,7 @@ pub(crate) fn bring_up_to_date(
         let done = trial.bring_up_to_date(session, last)?;
         outcome = outcome.and(done.outcome);
         if done.outcome == Outcome::Interrupted {
-            session.progress.say(format!(
+            session.progress.say_even_if_quiet(format!(
                 "interrupted; run the same command to go on with {}",
                 trial.run.display()
             ));

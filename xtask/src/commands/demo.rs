@@ -28,7 +28,10 @@ pub(crate) fn run(common: &CommonFlags, flags: &DemoFlags, progress: &Progress) 
     ));
     let configs = trial.trials()?;
     Session::writing(common, progress)?.run(|session| {
-        fetch::synthesise(common, session, &settings)?;
+        let outcome = fetch::synthesise(common, session, &settings)?;
+        if outcome == Outcome::Interrupted {
+            return Ok(outcome);
+        }
         trials::bring_up_to_date(common, session, configs, StageName::Report)
     })
 }

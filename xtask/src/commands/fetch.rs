@@ -86,10 +86,7 @@ pub(crate) fn run(
 
 fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
     let settings = DemoSettings::default();
-    Session::writing(common, progress)?.run(|session| {
-        synthesise(common, session, &settings)?;
-        Ok(Outcome::Done)
-    })
+    Session::writing(common, progress)?.run(|session| synthesise(common, session, &settings))
 }
 
 /// What `--dry-run` says of a corpus. It looks, takes no lock and makes no folder.
@@ -131,15 +128,18 @@ pub(crate) fn synthesise(
     common: &CommonFlags,
     session: &Session,
     settings: &DemoSettings,
-) -> Result<()> {
+) -> Result<Outcome> {
     let started = Instant::now();
     let folder = session.data.raw("demo");
     let bar = session.progress.bar(0, "demo", "songs");
-    let made = demo::generate(&folder, settings, &|done, total| {
+    let draw = |done: usize, total: usize| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
-    })?;
+    };
+    let made = demo::generate(&folder, settings, &draw, &|| session.interrupt.is_asked())?;
     bar.finish_and_clear();
+    let missing: Vec<String> = made.missing.iter().map(|song| song.display().to_string()).collect();
+    let is_complete = missing.is_empty();
     say_fetched(
         common,
         &Fetched {
@@ -147,11 +147,16 @@ pub(crate) fn synthesise(
             folder: folder.display().to_string(),
             songs: made.songs,
             already_there: made.kept,
-            missing: Vec::new(),
+            missing,
             bytes_downloaded: 0,
             seconds: started.elapsed().as_secs_f64(),
         },
-    )
+    )?;
+    if is_complete {
+        return Ok(Outcome::Done);
+    }
+    session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+    Ok(Outcome::Interrupted)
 }
 
 fn say_fetched(common: &CommonFlags, fetched: &Fetched<'_>) -> Result<()> {

@@ -20,7 +20,7 @@ mod voice;
 mod wavetable;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
@@ -61,19 +61,21 @@ impl Default for DemoSettings {
 }
 
 /// What [`generate`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DemoSummary {
     /// Songs of the corpus.
     pub(crate) songs: usize,
     /// Those of them that stood there already.
     pub(crate) kept: usize,
+    /// Paths under the destination of those that it was stopped before.
+    pub(crate) missing: Vec<PathBuf>,
 }
 
 /// Makes the corpus: `<destination>/<artist>/<album>/<song>.wav`, mono, 16 bits, 16 kHz, and a
 /// `README.txt` that says what it is. Songs that stand there already are kept, unless they were
 /// made with other settings or by another [`FORMAT_VERSION`], which the readme tells. A song
 /// appears whole or not at all. Runs in rayon's current pool; `progress` hears how many songs are
-/// done, of how many.
+/// done, of how many. `stop` is asked before each song; what was made until then stays.
 ///
 /// # Errors
 ///
@@ -82,6 +84,7 @@ pub(crate) fn generate(
     destination: &Path,
     settings: &DemoSettings,
     progress: &(dyn Fn(usize, usize) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> anyhow::Result<DemoSummary> {
     fs::create_dir_all(destination)
         .with_context(|| format!("cannot create the folder `{}`", destination.display()))?;
@@ -89,17 +92,34 @@ pub(crate) fn generate(
 
     let done = AtomicUsize::new(0);
     progress(0, TOTAL_SONGS);
-    let made: Vec<bool> = (0..TOTAL_SONGS)
+    let states: Vec<Song> = (0..TOTAL_SONGS)
         .into_par_iter()
         .map(|number| {
-            let made = make_song(destination, settings, place_of(number))?;
+            if stop() {
+                return Ok(Song::Missing(titles::path(Path::new(""), place_of(number))));
+            }
+            let song = make_song(destination, settings, place_of(number))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, TOTAL_SONGS);
-            Ok(made)
+            Ok(song)
         })
         .collect::<anyhow::Result<_>>()?;
 
-    let kept = made.into_iter().filter(|&made| !made).count();
-    Ok(DemoSummary { songs: TOTAL_SONGS, kept })
+    let mut summary = DemoSummary { songs: TOTAL_SONGS, kept: 0, missing: Vec::new() };
+    for state in states {
+        match state {
+            Song::Made => {}
+            Song::Kept => summary.kept += 1,
+            Song::Missing(path) => summary.missing.push(path),
+        }
+    }
+    Ok(summary)
+}
+
+/// What became of one song.
+enum Song {
+    Made,
+    Kept,
+    Missing(PathBuf),
 }
 
 /// How many songs [`generate`] would make: those that are not there, not whole, or of other
@@ -164,14 +184,14 @@ fn readme(settings: &DemoSettings) -> String {
     )
 }
 
-/// Writes a song unless it stands there already; says whether it did.
-fn make_song(destination: &Path, settings: &DemoSettings, place: Place) -> anyhow::Result<bool> {
+/// Writes a song unless it stands there already.
+fn make_song(destination: &Path, settings: &DemoSettings, place: Place) -> anyhow::Result<Song> {
     let path = titles::path(destination, place);
     if is_whole(&path, settings) {
-        return Ok(false);
+        return Ok(Song::Kept);
     }
     song_file::write_song(&path, &synthesise(settings, place))?;
-    Ok(true)
+    Ok(Song::Made)
 }
 
 fn is_whole(song: &Path, settings: &DemoSettings) -> bool {

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
+use cantus_pipeline::write_atomic_bytes;
 use rayon::prelude::*;
 
 use artist::{ALBUMS, ARTISTS};
@@ -86,8 +87,6 @@ pub(crate) fn generate(
     progress: &(dyn Fn(usize, usize) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> anyhow::Result<DemoSummary> {
-    fs::create_dir_all(destination)
-        .with_context(|| format!("cannot create the folder `{}`", destination.display()))?;
     renew_readme(destination, settings)?;
 
     let done = AtomicUsize::new(0);
@@ -159,7 +158,7 @@ fn renew_readme(destination: &Path, settings: &DemoSettings) -> anyhow::Result<(
                 .with_context(|| format!("cannot remove the outdated song `{}`", song.display()))?;
         }
     }
-    song_file::write_whole(&destination.join(README), readme(settings).as_bytes())
+    Ok(write_atomic_bytes(destination.join(README), readme(settings).as_bytes())?)
 }
 
 /// Whether the readme tells of these settings.

@@ -195,8 +195,23 @@ fn bad_usage_ends_with_two_and_says_what_would_do() {
         (vec!["train", "--split", "year"], "song"),
         (vec!["train", "--seed", "-1"], "seed"),
         (vec!["frobnicate"], "frobnicate"),
-        (vec!["preprocess", "--threads", "0"], "threads"),
+        (vec!["preprocess", "--threads", "0"], "--threads"),
+        (vec!["preprocess", "--memory", "0"], "--memory"),
+        (vec!["preprocess", "--memory", "NaN"], "above 0"),
+        (vec!["preprocess", "--max-songs", "0"], "--max-songs"),
+        (vec!["preprocess", "--max-seconds", "-1"], "--max-seconds"),
+        (vec!["preprocess", "--max-seconds", "inf"], "above 0"),
+        (vec!["train", "--epochs", "0"], "--epochs"),
+        (vec!["train", "--patience", "0"], "--patience"),
+        (vec!["train", "--batch-size", "0"], "--batch-size"),
+        (vec!["train", "--learning-rate", "-0.1"], "--learning-rate"),
+        (vec!["demo", "--epochs", "0"], "--epochs"),
+        (vec!["demo", "--max-seconds", "0"], "--max-seconds"),
+        (vec!["demo", "--song-seconds", "2"], "3..=600"),
+        (vec!["fetch", "nosuch"], "freemusic-albums"),
+        (vec!["fetch"], "<NAME>"),
     ] {
         checkout.run(&arguments).expect_code(2).expect_error(&[part]);
     }
+    assert!(!checkout.path().join("data").exists());
 }

@@ -45,9 +45,6 @@ pub(crate) struct UnusableSong {
 impl Session {
     /// A session that only looks: it takes no lock and writes nothing.
     pub(crate) fn reading(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
-        if !(flags.memory.is_finite() && flags.memory > 0.0) {
-            anyhow::bail!("`--memory {}` is no amount of memory", flags.memory);
-        }
         let data = DataFolder::new(&flags.data);
         let hashes = StatCache::open(data.stat_cache())?;
         Ok(Self {

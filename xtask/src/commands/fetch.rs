@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use crate::cli::{CommonFlags, FetchFlags};
+use crate::cli::{CommonFlags, FetchFlags, FetchableCorpus};
 use crate::commands::{print, print_json};
 use crate::corpora::artist20::check_artist20;
 use crate::corpora::demo::{self, DemoSettings};
@@ -66,21 +66,13 @@ pub(crate) fn run(
     flags: &FetchFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
-    let profile = Profile::from_corpus_name(&flags.name);
-    if profile.is_none() && !["demo", "artist20"].contains(&flags.name.as_str()) {
-        bail!(
-            "there is no corpus `{}` to fetch\n\nhint: the corpora are demo, freemusic-small, \
-             freemusic-albums, freemusic-all, and artist20 to check your own copy",
-            flags.name
-        );
-    }
     if common.dry_run {
-        return dry_run(common, flags, profile);
+        return dry_run(common, flags);
     }
-    match profile {
-        Some(profile) => freemusic(common, flags, profile, progress),
-        None if flags.name == "demo" => demo(common, progress),
-        None => artist20(common, flags),
+    match flags.corpus {
+        FetchableCorpus::Demo => demo(common, progress),
+        FetchableCorpus::FreeMusic(profile) => freemusic(common, flags, profile, progress),
+        FetchableCorpus::Artist20 => artist20(common, flags),
     }
 }
 
@@ -90,25 +82,24 @@ fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
 }
 
 /// What `--dry-run` says of a corpus. It looks, takes no lock and makes no folder.
-fn dry_run(common: &CommonFlags, flags: &FetchFlags, profile: Option<Profile>) -> Result<Outcome> {
+fn dry_run(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
     let data = DataFolder::new(&common.data);
-    match (profile, flags.name.as_str()) {
-        (Some(profile), _) => Intent {
+    let intent = match flags.corpus {
+        FetchableCorpus::Demo => intend_to_synthesise(&data, &DemoSettings::default()),
+        FetchableCorpus::FreeMusic(profile) => Intent {
             would: "fetch what is missing of",
             corpus: profile.corpus_name(),
             folder: data.raw("freemusic").display().to_string(),
             songs: None,
-        }
-        .say(common)?,
-        (None, "demo") => intend_to_synthesise(&data, &DemoSettings::default()).say(common)?,
-        (None, _) => Intent {
+        },
+        FetchableCorpus::Artist20 => Intent {
             would: "check",
             corpus: "artist20",
             folder: artist20_folder(flags)?.display().to_string(),
             songs: None,
-        }
-        .say(common)?,
-    }
+        },
+    };
+    intent.say(common)?;
     Ok(Outcome::Done)
 }
 

@@ -191,6 +191,29 @@ fn an_artist_with_one_song_and_one_with_one_album_are_named() {
 }
 
 #[test]
+fn quiet_leaves_the_result_and_the_songs_that_could_not_be_used() {
+    let checkout = Checkout::with_music();
+    checkout.bytes("Alto/Album 1/Bad.wav", b"RIFF");
+    let ended = checkout.quick("train", &["--quiet"]).expect_code(3);
+    assert!(ended.err.starts_with("\n1 song could not be used:\n  Alto/"), "{}", ended.err);
+    assert!(ended.out.contains("best of 2 epochs"), "{}", ended.out);
+}
+
+#[test]
+fn where_a_command_fails_the_songs_that_made_it_fail_are_named_first() {
+    let checkout = Checkout::with_music();
+    checkout.song("Solo/Only Album/Good.wav", 880.0, 4.2);
+    checkout.bytes("Solo/Only Album/Bad One.wav", b"RIFF");
+    checkout.bytes("Solo/Only Album/Bad Two.wav", b"RIFF");
+    let ended = checkout.quick("train", &[]).expect_code(1);
+    let of = |part| ended.err.find(part).unwrap_or_else(|| panic!("no {part} in {}", ended.err));
+    assert!(of("2 songs could not be used") < of("Bad One.wav"));
+    assert!(of("Bad Two.wav") < of("error: "));
+    let hashes = fs::read(checkout.path().join("data/cache/content-hashes.jsonl")).unwrap();
+    assert!(String::from_utf8_lossy(&hashes).contains("Good.wav"), "the hashes are kept");
+}
+
+#[test]
 fn an_output_folder_that_cannot_be_made_is_named_with_a_hint() {
     let checkout = Checkout::with_music();
     checkout.bytes("../file", b"not a folder");
@@ -221,8 +244,23 @@ fn bad_usage_ends_with_two_and_says_what_would_do() {
         (vec!["train", "--split", "year"], "song"),
         (vec!["train", "--seed", "-1"], "seed"),
         (vec!["frobnicate"], "frobnicate"),
-        (vec!["preprocess", "--threads", "0"], "threads"),
+        (vec!["preprocess", "--threads", "0"], "--threads"),
+        (vec!["preprocess", "--memory", "0"], "--memory"),
+        (vec!["preprocess", "--memory", "NaN"], "above 0"),
+        (vec!["preprocess", "--max-songs", "0"], "--max-songs"),
+        (vec!["preprocess", "--max-seconds", "-1"], "--max-seconds"),
+        (vec!["preprocess", "--max-seconds", "inf"], "above 0"),
+        (vec!["train", "--epochs", "0"], "--epochs"),
+        (vec!["train", "--patience", "0"], "--patience"),
+        (vec!["train", "--batch-size", "0"], "--batch-size"),
+        (vec!["train", "--learning-rate", "-0.1"], "--learning-rate"),
+        (vec!["demo", "--epochs", "0"], "--epochs"),
+        (vec!["demo", "--max-seconds", "0"], "--max-seconds"),
+        (vec!["demo", "--song-seconds", "2"], "3..=600"),
+        (vec!["fetch", "nosuch"], "freemusic-albums"),
+        (vec!["fetch"], "<NAME>"),
     ] {
         checkout.run(&arguments).expect_code(2).expect_error(&[part]);
     }
+    assert!(!checkout.path().join("data").exists());
 }

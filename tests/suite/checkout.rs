@@ -140,11 +140,12 @@ impl Checkout {
 
     /// Starts a command on the music folder and does not wait.
     pub(crate) fn start_quick(&self, command: &str, further: &[&str]) -> Child {
-        self.command(&quick_arguments(command, further))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+        self.start(&quick_arguments(command, further))
+    }
+
+    /// Starts a command and does not wait.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// The only run's folder.
@@ -160,11 +161,7 @@ impl Checkout {
 
     /// The Parquet files of all spectrograms, sorted.
     pub(crate) fn spectrogram_files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        collect_files(&self.path().join("data/cache"), &mut files);
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "parquet"));
-        files.sort();
-        files
+        files_under(&self.path().join("data/cache"), "parquet")
     }
 }
 
@@ -185,6 +182,15 @@ fn only_entry(folder: &Path) -> PathBuf {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(entries.len(), 1, "{entries:?}");
     entries[0].clone()
+}
+
+/// The files of an extension under a folder, sorted; none where there is no folder.
+pub(crate) fn files_under(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    collect_files(folder, &mut files);
+    files.retain(|path| path.extension().is_some_and(|found| found == extension));
+    files.sort();
+    files
 }
 
 fn collect_files(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -4,7 +4,7 @@ use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, files_under};
 
 const MANY_EPOCHS: [&str; 4] = ["--epochs", "6", "--patience", "6"];
 
@@ -14,23 +14,26 @@ fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
+/// Waits until something is there.
+fn wait_until(what: &str, is_there: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_there() {
+        assert!(started.elapsed() < Duration::from_secs(120), "{what} never came");
+        sleep(Duration::from_millis(5));
+    }
+}
+
 /// Waits until the run has a file of this name.
 fn wait_for(checkout: &Checkout, name: &str) {
-    let started = Instant::now();
     let runs = checkout.path().join("data/runs");
-    loop {
-        let is_there = std::fs::read_dir(&runs)
+    wait_until(name, || {
+        std::fs::read_dir(&runs)
             .into_iter()
             .flatten()
             .flatten()
             .flat_map(|corpus| std::fs::read_dir(corpus.path()).into_iter().flatten().flatten())
-            .any(|run| run.path().join(name).exists());
-        if is_there {
-            return;
-        }
-        assert!(started.elapsed() < Duration::from_secs(120), "{name} never came");
-        sleep(Duration::from_millis(5));
-    }
+            .any(|run| run.path().join(name).exists())
+    });
 }
 
 #[test]
@@ -53,6 +56,22 @@ fn ctrl_c_keeps_a_checkpoint_and_the_next_run_ends_with_the_bytes_of_an_undistur
     for file in ["model.safetensors", "history.jsonl", "checkpoint.safetensors"] {
         assert!(checkout.run_file(file) == undisturbed.run_file(file), "{file} differs");
     }
+}
+
+#[test]
+fn ctrl_c_while_the_demo_is_synthesised_keeps_its_songs_and_trains_nothing() {
+    let checkout = Checkout::new();
+    // Songs this long leave much to do when the first is there.
+    let child = checkout.start(&["demo", "--song-seconds", "120"]);
+    let artists = checkout.path().join("data/raw/demo");
+    wait_until("a song", || !files_under(&artists, "wav").is_empty());
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("run the same command to go on"), "{said}");
+    assert!(!files_under(&artists, "wav").is_empty());
+    assert!(!checkout.path().join("data/runs").exists());
 }
 
 #[test]
@@ -80,6 +99,7 @@ fn a_second_command_on_the_same_data_ends_with_the_process_id_of_the_first() {
     second.expect_error(&[&child.id().to_string(), "hint:"]);
     // One that only looks may look.
     checkout.quick("status", &[]).expect_code(0);
+    checkout.run(&["fetch", "demo", "--dry-run"]).expect_code(0);
     signal(&child, "KILL");
     child.wait().unwrap();
     checkout.quick("preprocess", &[]).expect_code(0);

@@ -5,6 +5,7 @@
 mod arrows;
 mod bad_input;
 mod checkout;
+mod demo;
 mod interrupt;
 mod pipeline;
 mod staleness;

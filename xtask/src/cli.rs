@@ -1,9 +1,13 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValue;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::corpora::demo::DemoSettings;
+use crate::corpora::freemusic::Profile;
 use crate::settings::{CorpusFlags, TrialFlags};
 
 /// Cantus learns who made a recording: folders of songs in, a scored artist classifier out.
@@ -33,9 +37,10 @@ pub(crate) struct CommonFlags {
     pub(crate) data: PathBuf,
     /// Threads to use [default: all cores]
     #[arg(long, global = true, value_name = "N")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    pub(crate) threads: Option<NonZeroUsize>,
     /// Memory for the spectrograms held while training, in GiB
     #[arg(long, global = true, value_name = "GIB", default_value_t = 3.0)]
+    #[arg(value_parser = positive, allow_negative_numbers = true)]
     pub(crate) memory: f64,
     /// Run the command's own stage even where it is fresh
     #[arg(long, global = true)]
@@ -58,7 +63,7 @@ pub(crate) struct CommonFlags {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The main job on the built-in corpus: make it, preprocess, train, evaluate, report
-    Demo,
+    Demo(DemoFlags),
     /// Get a corpus
     Fetch(FetchFlags),
     /// Turn songs into spectrograms; only new or changed songs
@@ -73,19 +78,76 @@ pub(crate) enum Command {
     Status(StatusFlags),
 }
 
+/// Flags of `demo`. The defaults are what two cores learn from within minutes.
+#[derive(Debug, Args)]
+pub(crate) struct DemoFlags {
+    /// Length of each song of the corpus; another length is another corpus, made anew
+    #[arg(long, value_name = "SECONDS", default_value_t = DemoSettings::default().song_seconds)]
+    #[arg(value_parser = clap::value_parser!(u32).range(3..=600))]
+    pub(crate) song_seconds: u32,
+    /// At most this many seconds of each song, from its middle
+    #[arg(long, value_name = "SECONDS", default_value_t = 22.0)]
+    #[arg(value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) max_seconds: f64,
+    /// At most this many epochs
+    #[arg(long, value_name = "N", default_value = "14")]
+    pub(crate) epochs: NonZeroUsize,
+}
+
 /// Flags of `fetch`.
 #[derive(Debug, Args)]
 pub(crate) struct FetchFlags {
-    /// `demo` (synthesised here), `freemusic-small`, `freemusic-albums`, `freemusic-all` (openly
-    /// licensed music from Debian packages), or `artist20` (checks your own copy)
+    /// Which corpus
     #[arg(value_name = "NAME")]
-    pub(crate) name: String,
+    pub(crate) corpus: FetchableCorpus,
     /// freemusic: take the packages from a folder of .deb files. artist20: the folder to check
     #[arg(long, value_name = "DIR")]
     pub(crate) from: Option<PathBuf>,
     /// Keep the downloaded packages in `<data>/debs`
     #[arg(long)]
     pub(crate) keep_packages: bool,
+}
+
+/// What `fetch` can get or check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FetchableCorpus {
+    /// The built-in corpus.
+    Demo,
+    /// A profile of the open corpus.
+    FreeMusic(Profile),
+    /// The paper's corpus, which every user has to ask for.
+    Artist20,
+}
+
+impl ValueEnum for FetchableCorpus {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::Demo,
+            Self::FreeMusic(Profile::Small),
+            Self::FreeMusic(Profile::Albums),
+            Self::FreeMusic(Profile::All),
+            Self::Artist20,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let (name, help) = match self {
+            Self::Demo => ("demo", "synthesised here"),
+            Self::FreeMusic(profile) => {
+                (profile.corpus_name(), "openly licensed music from Debian packages")
+            }
+            Self::Artist20 => ("artist20", "checks your own copy"),
+        };
+        Some(PossibleValue::new(name).help(help))
+    }
+}
+
+/// Reads a finite number above 0.
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("write a number above 0".to_owned()),
+    }
 }
 
 /// Flags of `status`.

@@ -1,7 +1,7 @@
 //! Ctrl-C and termination signals, as a flag that long work looks at between two steps.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -11,9 +11,17 @@ pub(crate) struct Interrupt {
     asked: Arc<AtomicBool>,
 }
 
+/// The flag that this process' signals raise. A handler can be set only once, so every session of
+/// the process shares it.
+static OF_THIS_PROCESS: Mutex<Option<Interrupt>> = Mutex::new(None);
+
 impl Interrupt {
     /// Takes over Ctrl-C, SIGTERM and SIGHUP of this process; the second signal ends it at once.
     pub(crate) fn install() -> Result<Self> {
+        let mut installed = OF_THIS_PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(interrupt) = &*installed {
+            return Ok(interrupt.clone());
+        }
         let interrupt = Self::default();
         let asked = Arc::clone(&interrupt.asked);
         ctrlc::set_handler(move || {
@@ -23,11 +31,24 @@ impl Interrupt {
             }
         })
         .context("cannot listen for Ctrl-C")?;
+        *installed = Some(interrupt.clone());
         Ok(interrupt)
     }
 
     /// True once a signal has come.
     pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_of_one_process_share_the_flag() {
+        let first = Interrupt::install().unwrap();
+        let second = Interrupt::install().unwrap();
+        assert!(Arc::ptr_eq(&first.asked, &second.asked));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// glibc gives large activations back to the system after each operation and asks for them again,
-/// which costs a training step a quarter of its time in page faults.
+/// glibc gives large activations back to the system after each operation and asks for them again;
+/// a training step would then fault in the same pages over and over.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

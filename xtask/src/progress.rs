@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 #[derive(Debug, Clone)]
 pub(crate) struct Progress {
     bars: MultiProgress,
+    quiet: bool,
 }
 
 impl Progress {
@@ -21,7 +22,7 @@ impl Progress {
         if quiet {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bars }
+        Self { bars, quiet }
     }
 
     /// Sends log lines of this process to standard error, above the bars.
@@ -83,8 +84,15 @@ impl Progress {
         bar
     }
 
-    /// A line for people, on standard error, above the bars.
+    /// A notice for people, on standard error, above the bars; with `quiet` it is dropped.
     pub(crate) fn say(&self, line: impl AsRef<str>) {
+        if !self.quiet {
+            self.say_even_if_quiet(line);
+        }
+    }
+
+    /// What belongs to how a command ended, and is said in any case.
+    pub(crate) fn say_even_if_quiet(&self, line: impl AsRef<str>) {
         self.bars.suspend(|| {
             // Nobody reading standard error is no reason to stop.
             drop(writeln!(io::stderr().lock(), "{}", line.as_ref()));
@@ -112,7 +120,8 @@ impl Write for LogLine<'_> {
 impl Drop for LogLine<'_> {
     fn drop(&mut self) {
         let text = String::from_utf8_lossy(&self.text);
-        self.progress.say(text.trim_end());
+        // The filter has decided already.
+        self.progress.say_even_if_quiet(text.trim_end());
     }
 }
 

@@ -45,9 +45,6 @@ pub(crate) struct UnusableSong {
 impl Session {
     /// A session that only looks: it takes no lock and writes nothing.
     pub(crate) fn reading(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
-        if !(flags.memory.is_finite() && flags.memory > 0.0) {
-            anyhow::bail!("`--memory {}` is no amount of memory", flags.memory);
-        }
         let data = DataFolder::new(&flags.data);
         let hashes = StatCache::open(data.stat_cache())?;
         Ok(Self {
@@ -95,23 +92,29 @@ impl Session {
         songs
     }
 
-    /// Saves the content hashes and says how the command ended, naming every unusable song.
-    pub(crate) fn finish(self, outcome: Outcome) -> Result<Outcome> {
-        if self.may_write() {
-            self.hashes.save().context("cannot save the table of content hashes")?;
-        }
+    /// Does a command's work, then saves the content hashes and names every unusable song. Both
+    /// are due where the work failed, too: the songs are often why, and the files were hashed.
+    pub(crate) fn run(self, work: impl FnOnce(&Self) -> Result<Outcome>) -> Result<Outcome> {
+        let worked = work(&self);
+        let saved = if self.may_write() { self.hashes.save() } else { Ok(()) };
+        let listed = self.name_unusable();
+        let outcome = worked?;
+        saved.context("cannot save the table of content hashes")?;
+        Ok(outcome.and(listed))
+    }
+
+    fn name_unusable(&self) -> Outcome {
         let unusable = self.unusable();
         if unusable.is_empty() {
-            return Ok(outcome);
+            return Outcome::Done;
         }
-        self.progress.say(format!("\n{} could not be used:", count(unusable.len(), "song")));
+        let mut lines = vec![format!("\n{} could not be used:", count(unusable.len(), "song"))];
         for song in &unusable {
-            self.progress.say(format!("  {}: {}", song.song, song.reason));
-            if let Some(hint) = &song.hint {
-                self.progress.say(format!("    hint: {hint}"));
-            }
+            lines.push(format!("  {}: {}", song.song, song.reason));
+            lines.extend(song.hint.as_ref().map(|hint| format!("    hint: {hint}")));
         }
-        Ok(outcome.and(Outcome::SomeSongsUnusable))
+        self.progress.say_even_if_quiet(lines.join("\n"));
+        Outcome::SomeSongsUnusable
     }
 
     /// Writes a small file whole or not at all.

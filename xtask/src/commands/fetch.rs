@@ -1,5 +1,6 @@
 //! `fetch`: get a corpus.
 
+use std::path::Path;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -7,13 +8,14 @@ use anyhow::{Context, Result, bail};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use crate::cli::{CommonFlags, FetchFlags};
+use crate::cli::{CommonFlags, FetchFlags, FetchableCorpus};
 use crate::commands::{print, print_json};
 use crate::corpora::artist20::check_artist20;
 use crate::corpora::demo::{self, DemoSettings};
 use crate::corpora::freemusic::{
     FetchEvent, FetchObserver, FetchSettings, Profile, TABLE, fetch_freemusic,
 };
+use crate::data_folder::DataFolder;
 use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -31,45 +33,104 @@ struct Fetched<'a> {
     seconds: f64,
 }
 
+/// What a dry run prints of a corpus or a trial.
+#[derive(Debug, Serialize)]
+pub(crate) struct Intent {
+    /// The verb.
+    pub(crate) would: &'static str,
+    /// The corpus.
+    pub(crate) corpus: &'static str,
+    /// Where it would be done.
+    pub(crate) folder: String,
+    /// To how many songs, where that is known without reading them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) songs: Option<usize>,
+}
+
+impl Intent {
+    /// Prints it.
+    pub(crate) fn say(&self, common: &CommonFlags) -> Result<()> {
+        if common.json {
+            return print_json(self);
+        }
+        let Self { would, corpus, folder, songs } = self;
+        let songs = songs.map_or(String::new(), |songs| format!("{} of ", count(songs, "song")));
+        print(&format!("would {would} {songs}{corpus} in {folder}\n"));
+        Ok(())
+    }
+}
+
 /// Gets the corpus that the flags name.
 pub(crate) fn run(
     common: &CommonFlags,
     flags: &FetchFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
-    if flags.name == "artist20" {
-        return artist20(common, flags);
+    if common.dry_run {
+        return dry_run(common, flags);
     }
-    let profile = Profile::from_corpus_name(&flags.name);
-    if profile.is_none() && flags.name != "demo" {
-        bail!(
-            "there is no corpus `{}` to fetch\n\nhint: the corpora are demo, freemusic-small, \
-             freemusic-albums, freemusic-all, and artist20 to check your own copy",
-            flags.name
-        );
+    match flags.corpus {
+        FetchableCorpus::Demo => demo(common, progress),
+        FetchableCorpus::FreeMusic(profile) => freemusic(common, flags, profile, progress),
+        FetchableCorpus::Artist20 => artist20(common, flags),
     }
-    match profile {
-        Some(profile) => freemusic(common, flags, profile, progress),
-        None => demo(common, progress),
+}
+
+fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
+    let settings = DemoSettings::default();
+    Session::writing(common, progress)?.run(|session| synthesise(common, session, &settings))
+}
+
+/// What `--dry-run` says of a corpus. It looks, takes no lock and makes no folder.
+fn dry_run(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
+    let data = DataFolder::new(&common.data);
+    let intent = match flags.corpus {
+        FetchableCorpus::Demo => intend_to_synthesise(&data, &DemoSettings::default()),
+        FetchableCorpus::FreeMusic(profile) => Intent {
+            would: "fetch what is missing of",
+            corpus: profile.corpus_name(),
+            folder: data.raw("freemusic").display().to_string(),
+            songs: None,
+        },
+        FetchableCorpus::Artist20 => Intent {
+            would: "check",
+            corpus: "artist20",
+            folder: artist20_folder(flags)?.display().to_string(),
+            songs: None,
+        },
+    };
+    intent.say(common)?;
+    Ok(Outcome::Done)
+}
+
+/// What [`synthesise`] would do.
+pub(crate) fn intend_to_synthesise(data: &DataFolder, settings: &DemoSettings) -> Intent {
+    let folder = data.raw("demo");
+    Intent {
+        would: "synthesise",
+        corpus: "demo",
+        songs: Some(demo::songs_to_make(&folder, settings)),
+        folder: folder.display().to_string(),
     }
 }
 
 /// Makes the built-in corpus, or what is missing of it.
-pub(crate) fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome> {
+pub(crate) fn synthesise(
+    common: &CommonFlags,
+    session: &Session,
+    settings: &DemoSettings,
+) -> Result<Outcome> {
     let started = Instant::now();
-    let session = Session::writing(common, progress)?;
     let folder = session.data.raw("demo");
-    let settings = DemoSettings::default();
-    if common.dry_run {
-        print(&format!("would synthesise the built-in corpus in {}\n", folder.display()));
-        return session.finish(Outcome::Done);
-    }
-    let bar = progress.bar(0, "demo", "songs");
-    let made = demo::generate(&folder, &settings, &|done, total| {
+    let bar = session.progress.bar(0, "demo", "songs");
+    let draw = |done: usize, total: usize| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
-    })?;
+    };
+    let made = demo::generate(&folder, settings, &draw, &|| session.interrupt.is_asked())?;
     bar.finish_and_clear();
+    let missing: Vec<String> = made.missing.iter().map(|song| song.display().to_string()).collect();
+    let is_complete = missing.is_empty();
     say_fetched(
         common,
         &Fetched {
@@ -77,12 +138,16 @@ pub(crate) fn demo(common: &CommonFlags, progress: &Progress) -> Result<Outcome>
             folder: folder.display().to_string(),
             songs: made.songs,
             already_there: made.kept,
-            missing: Vec::new(),
+            missing,
             bytes_downloaded: 0,
             seconds: started.elapsed().as_secs_f64(),
         },
     )?;
-    session.finish(Outcome::Done)
+    if is_complete {
+        return Ok(Outcome::Done);
+    }
+    session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+    Ok(Outcome::Interrupted)
 }
 
 fn say_fetched(common: &CommonFlags, fetched: &Fetched<'_>) -> Result<()> {
@@ -110,8 +175,17 @@ fn freemusic(
     profile: Profile,
     progress: &Progress,
 ) -> Result<Outcome> {
+    Session::writing(common, progress)?
+        .run(|session| fetch_profile(common, flags, profile, session))
+}
+
+fn fetch_profile(
+    common: &CommonFlags,
+    flags: &FetchFlags,
+    profile: Profile,
+    session: &Session,
+) -> Result<Outcome> {
     let started = Instant::now();
-    let session = Session::writing(common, progress)?;
     let settings = FetchSettings {
         table: TABLE.into(),
         destination: session.data.raw("freemusic"),
@@ -119,12 +193,7 @@ fn freemusic(
         scratch: session.data.packages(),
         keep_packages: flags.keep_packages,
     };
-    if common.dry_run {
-        let folder = settings.destination.display();
-        print(&format!("would fetch what is missing of {profile} into {folder}\n"));
-        return session.finish(Outcome::Done);
-    }
-    let watch = Watch::new(progress, session.interrupt.clone());
+    let watch = Watch::new(&session.progress, session.interrupt.clone());
     let fetched = fetch_freemusic(profile, &settings, &watch)?;
     watch.end();
     for failure in &fetched.failures {
@@ -146,15 +215,14 @@ fn freemusic(
             seconds: started.elapsed().as_secs_f64(),
         },
     )?;
-    let outcome = if fetched.cancelled {
-        progress.say("interrupted; run the same command to go on");
-        Outcome::Interrupted
+    if fetched.cancelled {
+        session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+        Ok(Outcome::Interrupted)
     } else if fetched.is_complete() {
-        Outcome::Done
+        Ok(Outcome::Done)
     } else {
-        Outcome::SomeSongsUnusable
-    };
-    session.finish(outcome)
+        Ok(Outcome::SomeSongsUnusable)
+    }
 }
 
 /// Draws a fetch.
@@ -237,11 +305,7 @@ impl FetchObserver for Watch {
 }
 
 fn artist20(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
-    let folder = flags.from.as_deref().context(
-        "artist20 cannot be downloaded: its owners give it on request\n\n\
-         hint: ask LabROSA at Columbia University for it, then check your copy with \
-         `cargo xtask fetch artist20 --from DIR`",
-    )?;
+    let folder = artist20_folder(flags)?;
     let check = check_artist20(folder)?;
     if common.json {
         print_json(&check)?;
@@ -252,4 +316,12 @@ fn artist20(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
         bail!("the copy of artist20 in `{}` is not complete", folder.display());
     }
     Ok(Outcome::Done)
+}
+
+fn artist20_folder(flags: &FetchFlags) -> Result<&Path> {
+    flags.from.as_deref().context(
+        "artist20 cannot be downloaded: its owners give it on request\n\n\
+         hint: ask LabROSA at Columbia University for it, then check your copy with \
+         `cargo xtask fetch artist20 --from DIR`",
+    )
 }

@@ -27,7 +27,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
             .context("cannot set the number of threads")?;
     }
     match cli.command {
-        Command::Demo => demo::run(common, progress),
+        Command::Demo(flags) => demo::run(common, &flags, progress),
         Command::Fetch(flags) => fetch::run(common, &flags, progress),
         Command::Preprocess(flags) => preprocess::run(common, &flags, progress),
         Command::Train(flags) => trials::run(common, &flags, StageName::Train, progress),

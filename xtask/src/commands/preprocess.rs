@@ -38,34 +38,42 @@ pub(crate) fn run(
         return status::run(common, &trial, true, StageName::Preprocess, progress);
     }
     let started = Instant::now();
-    let session = Session::writing(common, progress)?;
-    let trial = Trial::new(&session, flags.config()?)?;
-    let outcome = trial.bring_up_to_date(&session, StageName::Preprocess)?.outcome;
-    let stored = trial.stored(&session)?;
-    let summary = Summary {
-        corpus: trial.source.name.clone(),
-        spectrograms: stored.folder.display().to_string(),
-        artists: stored.artists,
-        albums: stored.albums,
-        songs: stored.songs,
-        hours: stored.seconds / 3600.0,
-        unusable: session.unusable(),
-        seconds: started.elapsed().as_secs_f64(),
-        interrupted: outcome == Outcome::Interrupted,
-    };
+    let config = flags.config()?;
+    Session::writing(common, progress)?.run(|session| {
+        let trial = Trial::new(session, config)?;
+        let outcome = trial.bring_up_to_date(session, StageName::Preprocess)?.outcome;
+        let stored = trial.stored(session)?;
+        say(
+            common,
+            &Summary {
+                corpus: trial.source.name.clone(),
+                spectrograms: stored.folder.display().to_string(),
+                artists: stored.artists,
+                albums: stored.albums,
+                songs: stored.songs,
+                hours: stored.seconds / 3600.0,
+                unusable: session.unusable(),
+                seconds: started.elapsed().as_secs_f64(),
+                interrupted: outcome == Outcome::Interrupted,
+            },
+        )?;
+        Ok(outcome)
+    })
+}
+
+fn say(common: &CommonFlags, summary: &Summary) -> Result<()> {
     if common.json {
-        print_json(&summary)?;
-    } else {
-        print(&format!(
-            "{}: {}, {}, {}, {:.2} hours of audio in {} ({:.1} s)\n",
-            summary.corpus,
-            count(summary.artists, "artist"),
-            count(summary.albums, "album"),
-            count(summary.songs, "song"),
-            summary.hours,
-            summary.spectrograms,
-            summary.seconds,
-        ));
+        return print_json(summary);
     }
-    session.finish(outcome)
+    print(&format!(
+        "{}: {}, {}, {}, {:.2} hours of audio in {} ({:.1} s)\n",
+        summary.corpus,
+        count(summary.artists, "artist"),
+        count(summary.albums, "album"),
+        count(summary.songs, "song"),
+        summary.hours,
+        summary.spectrograms,
+        summary.seconds,
+    ));
+    Ok(())
 }

@@ -35,23 +35,24 @@ pub(crate) fn run(
     last: StageName,
     progress: &Progress,
 ) -> Result<Outcome> {
-    let session = Session::reading(common, progress)?;
-    for config in flags.trials()? {
-        let trial = Trial::new(&session, config)?;
-        let plan = trial.plan(&session, last)?;
-        if common.json {
-            print_json(&TrialStatus {
-                corpus: &trial.source.name,
-                run: trial.run.display().to_string(),
-                fresh: plan.is_fresh(),
-                stages: &plan,
-                unusable: session.unusable(),
-            })?;
-        } else {
-            print(&describe(&session, &trial, &plan, explain)?);
+    Session::reading(common, progress)?.run(|session| {
+        for config in flags.trials()? {
+            let trial = Trial::new(session, config)?;
+            let plan = trial.plan(session, last)?;
+            if common.json {
+                print_json(&TrialStatus {
+                    corpus: &trial.source.name,
+                    run: trial.run.display().to_string(),
+                    fresh: plan.is_fresh(),
+                    stages: &plan,
+                    unusable: session.unusable(),
+                })?;
+            } else {
+                print(&describe(session, &trial, &plan, explain)?);
+            }
         }
-    }
-    session.finish(Outcome::Done)
+        Ok(Outcome::Done)
+    })
 }
 
 fn describe(session: &Session, trial: &Trial, plan: &Plan, explain: bool) -> Result<String> {

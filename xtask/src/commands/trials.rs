@@ -8,7 +8,7 @@ use crate::commands::{print, print_json, status};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::Session;
-use crate::settings::TrialFlags;
+use crate::settings::{Config, TrialFlags};
 use crate::stages::trial::{StageName, Trial};
 
 /// Brings every trial up to date, one after the other.
@@ -21,14 +21,25 @@ pub(crate) fn run(
     if common.dry_run {
         return status::run(common, flags, true, last, progress);
     }
-    let session = Session::writing(common, progress)?;
+    let configs = flags.trials()?;
+    Session::writing(common, progress)?
+        .run(|session| bring_up_to_date(common, session, configs, last))
+}
+
+/// The same in a session that is there already.
+pub(crate) fn bring_up_to_date(
+    common: &CommonFlags,
+    session: &Session,
+    configs: Vec<Config>,
+    last: StageName,
+) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
-    for config in flags.trials()? {
-        let trial = Trial::new(&session, config)?;
-        let done = trial.bring_up_to_date(&session, last)?;
+    for config in configs {
+        let trial = Trial::new(session, config)?;
+        let done = trial.bring_up_to_date(session, last)?;
         outcome = outcome.and(done.outcome);
         if done.outcome == Outcome::Interrupted {
-            session.progress.say(format!(
+            session.progress.say_even_if_quiet(format!(
                 "interrupted; run the same command to go on with {}",
                 trial.run.display()
             ));
@@ -41,5 +52,5 @@ pub(crate) fn run(
             print(&summary.to_string());
         }
     }
-    session.finish(outcome)
+    Ok(outcome)
 }

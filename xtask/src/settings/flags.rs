@@ -1,11 +1,14 @@
 //! The flags that mean the same in every command.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use cantus_cache::Precision;
 use cantus_corpus::{SplitKind, SplitRng};
 use clap::{Args, ValueEnum};
+
+use crate::cli::positive;
 
 use super::{ClipLength, Config, Layout, ModelName};
 
@@ -23,9 +26,9 @@ pub(crate) struct CorpusFlags {
     pub(crate) layout: Option<Layout>,
     /// At most this many songs of each artist, taken evenly from its albums
     #[arg(long, value_name = "N")]
-    pub(crate) max_songs: Option<usize>,
+    pub(crate) max_songs: Option<NonZeroUsize>,
     /// At most this many seconds of each song, from its middle
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) max_seconds: Option<f64>,
     /// Store spectrograms as 32-bit or 16-bit floats [default: f32]
     #[arg(long)]
@@ -67,15 +70,15 @@ pub(crate) struct TrialFlags {
     pub(crate) gru_form: Option<GruFormFlag>,
     /// At most this many epochs [default: 200]
     #[arg(long, value_name = "N")]
-    pub(crate) epochs: Option<usize>,
+    pub(crate) epochs: Option<NonZeroUsize>,
     /// Stop after this many epochs without a better validation loss [default: 10]
     #[arg(long, value_name = "N")]
-    pub(crate) patience: Option<usize>,
+    pub(crate) patience: Option<NonZeroUsize>,
     /// Clips a training step [default: 16]
     #[arg(long, value_name = "N")]
-    pub(crate) batch_size: Option<usize>,
+    pub(crate) batch_size: Option<NonZeroUsize>,
     /// Adam's learning rate [default: 0.001]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
     /// Weigh each artist's clips by the inverse of their number
     #[arg(long)]
@@ -140,8 +143,8 @@ impl CorpusFlags {
         if let Some(layout) = self.layout {
             config.layout = layout;
         }
-        if self.max_songs.is_some() {
-            config.max_songs_per_artist = self.max_songs;
+        if let Some(songs) = self.max_songs {
+            config.max_songs_per_artist = Some(songs.get());
         }
         if self.max_seconds.is_some() {
             config.max_seconds_per_song = self.max_seconds;
@@ -206,13 +209,13 @@ impl TrialFlags {
             };
         }
         if let Some(epochs) = self.epochs {
-            config.train.epochs = epochs;
+            config.train.epochs = epochs.get();
         }
         if let Some(patience) = self.patience {
-            config.train.patience = patience;
+            config.train.patience = patience.get();
         }
         if let Some(batch_size) = self.batch_size {
-            config.train.batch_size = batch_size;
+            config.train.batch_size = batch_size.get();
         }
         if let Some(learning_rate) = self.learning_rate {
             config.train.learning_rate = learning_rate;

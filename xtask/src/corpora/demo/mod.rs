@@ -20,10 +20,11 @@ mod voice;
 mod wavetable;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
+use cantus_pipeline::write_atomic_bytes;
 use rayon::prelude::*;
 
 use artist::{ALBUMS, ARTISTS};
@@ -61,19 +62,21 @@ impl Default for DemoSettings {
 }
 
 /// What [`generate`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DemoSummary {
     /// Songs of the corpus.
     pub(crate) songs: usize,
     /// Those of them that stood there already.
     pub(crate) kept: usize,
+    /// Paths under the destination of those that it was stopped before.
+    pub(crate) missing: Vec<PathBuf>,
 }
 
 /// Makes the corpus: `<destination>/<artist>/<album>/<song>.wav`, mono, 16 bits, 16 kHz, and a
 /// `README.txt` that says what it is. Songs that stand there already are kept, unless they were
 /// made with other settings or by another [`FORMAT_VERSION`], which the readme tells. A song
 /// appears whole or not at all. Runs in rayon's current pool; `progress` hears how many songs are
-/// done, of how many.
+/// done, of how many. `stop` is asked before each song; what was made until then stays.
 ///
 /// # Errors
 ///
@@ -82,24 +85,51 @@ pub(crate) fn generate(
     destination: &Path,
     settings: &DemoSettings,
     progress: &(dyn Fn(usize, usize) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
 ) -> anyhow::Result<DemoSummary> {
-    fs::create_dir_all(destination)
-        .with_context(|| format!("cannot create the folder `{}`", destination.display()))?;
     renew_readme(destination, settings)?;
 
     let done = AtomicUsize::new(0);
     progress(0, TOTAL_SONGS);
-    let made: Vec<bool> = (0..TOTAL_SONGS)
+    let states: Vec<Song> = (0..TOTAL_SONGS)
         .into_par_iter()
         .map(|number| {
-            let made = make_song(destination, settings, place_of(number))?;
+            if stop() {
+                return Ok(Song::Missing(titles::path(Path::new(""), place_of(number))));
+            }
+            let song = make_song(destination, settings, place_of(number))?;
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, TOTAL_SONGS);
-            Ok(made)
+            Ok(song)
         })
         .collect::<anyhow::Result<_>>()?;
 
-    let kept = made.into_iter().filter(|&made| !made).count();
-    Ok(DemoSummary { songs: TOTAL_SONGS, kept })
+    let mut summary = DemoSummary { songs: TOTAL_SONGS, kept: 0, missing: Vec::new() };
+    for state in states {
+        match state {
+            Song::Made => {}
+            Song::Kept => summary.kept += 1,
+            Song::Missing(path) => summary.missing.push(path),
+        }
+    }
+    Ok(summary)
+}
+
+/// What became of one song.
+enum Song {
+    Made,
+    Kept,
+    Missing(PathBuf),
+}
+
+/// How many songs [`generate`] would make: those that are not there, not whole, or of other
+/// settings.
+pub(crate) fn songs_to_make(destination: &Path, settings: &DemoSettings) -> usize {
+    if !is_of(destination, settings) {
+        return TOTAL_SONGS;
+    }
+    (0..TOTAL_SONGS)
+        .filter(|&number| !is_whole(&titles::path(destination, place_of(number)), settings))
+        .count()
 }
 
 /// The song of this number, counted through artists, albums and songs.
@@ -118,9 +148,7 @@ fn sample_count(settings: &DemoSettings) -> usize {
 /// Makes sure that the readme tells of these settings before any song of theirs is written. Songs
 /// beside another readme, or none, are not ours to keep.
 fn renew_readme(destination: &Path, settings: &DemoSettings) -> anyhow::Result<()> {
-    let path = destination.join(README);
-    let text = readme(settings);
-    if fs::read_to_string(&path).is_ok_and(|found| found == text) {
+    if is_of(destination, settings) {
         return Ok(());
     }
     for number in 0..TOTAL_SONGS {
@@ -130,7 +158,12 @@ fn renew_readme(destination: &Path, settings: &DemoSettings) -> anyhow::Result<(
                 .with_context(|| format!("cannot remove the outdated song `{}`", song.display()))?;
         }
     }
-    song_file::write_whole(&path, text.as_bytes())
+    Ok(write_atomic_bytes(destination.join(README), readme(settings).as_bytes())?)
+}
+
+/// Whether the readme tells of these settings.
+fn is_of(destination: &Path, settings: &DemoSettings) -> bool {
+    fs::read_to_string(destination.join(README)).is_ok_and(|found| found == readme(settings))
 }
 
 fn readme(settings: &DemoSettings) -> String {
@@ -150,15 +183,19 @@ fn readme(settings: &DemoSettings) -> String {
     )
 }
 
-/// Writes a song unless it stands there already; says whether it did.
-fn make_song(destination: &Path, settings: &DemoSettings, place: Place) -> anyhow::Result<bool> {
+/// Writes a song unless it stands there already.
+fn make_song(destination: &Path, settings: &DemoSettings, place: Place) -> anyhow::Result<Song> {
     let path = titles::path(destination, place);
-    let expected_bytes = song_file::bytes(sample_count(settings));
-    if fs::metadata(&path).is_ok_and(|found| found.is_file() && found.len() == expected_bytes) {
-        return Ok(false);
+    if is_whole(&path, settings) {
+        return Ok(Song::Kept);
     }
     song_file::write_song(&path, &synthesise(settings, place))?;
-    Ok(true)
+    Ok(Song::Made)
+}
+
+fn is_whole(song: &Path, settings: &DemoSettings) -> bool {
+    let expected_bytes = song_file::bytes(sample_count(settings));
+    fs::metadata(song).is_ok_and(|found| found.is_file() && found.len() == expected_bytes)
 }
 
 /// One song, a pure function of the seed, the length and the place.

@@ -1,10 +1,9 @@
 //! Songs as WAV files that are there whole or not at all.
 
-use std::fs::{self, File};
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 use std::path::Path;
 
-use anyhow::Context;
+use cantus_pipeline::write_atomic_bytes;
 use hound::{SampleFormat, WavSpec, WavWriter};
 
 use super::SAMPLE_RATE;
@@ -33,25 +32,5 @@ pub(super) fn write_song(path: &Path, samples: &[f32]) -> anyhow::Result<()> {
     }
     integers.flush()?;
     writer.finalize()?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot create the folder `{}`", folder.display()))?;
-    }
-    write_whole(path, wav.get_ref())
-}
-
-/// Writes beside the path, then renames, so that no half a file is ever found there.
-pub(super) fn write_whole(path: &Path, contents: &[u8]) -> anyhow::Result<()> {
-    let partial = path.with_extension("partial");
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&partial)?;
-        file.write_all(contents)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    };
-    write().or_else(|error| {
-        // What could not be finished is of no use; why it failed matters more than this.
-        drop(fs::remove_file(&partial));
-        Err(error).with_context(|| format!("cannot write `{}`", path.display()))
-    })
+    Ok(write_atomic_bytes(path, wav.get_ref())?)
 }

@@ -58,7 +58,7 @@ fn songs(folder: &Path) -> Vec<Vec<u8>> {
 
 fn generate_with_threads(folder: &Path, settings: &DemoSettings, threads: usize) -> DemoSummary {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| generate(folder, settings, &|_, _| ())).unwrap()
+    pool.install(|| generate(folder, settings, &|_, _| (), &|| false)).unwrap()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn the_corpus_does_not_depend_on_the_number_of_threads() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let made = generate_with_threads(one.path(), &settings, 1);
     generate_with_threads(two.path(), &settings, 2);
-    assert_eq!(made, DemoSummary { songs: TOTAL_SONGS, kept: 0 });
+    assert_eq!(made, DemoSummary { songs: TOTAL_SONGS, kept: 0, missing: Vec::new() });
     assert!(songs(one.path()) == songs(two.path()));
 }
 
@@ -76,23 +76,39 @@ fn complete_songs_are_kept_and_damaged_or_outdated_ones_made_anew() {
     let settings = DemoSettings { seed: 4, song_seconds: 1 };
     let folder = tempfile::tempdir().unwrap();
     let calls = AtomicUsize::new(0);
-    generate(folder.path(), &settings, &|done, total| {
+    let count = |done: usize, total: usize| {
         assert!(done <= total && total == TOTAL_SONGS);
         calls.fetch_add(1, Ordering::Relaxed);
-    })
-    .unwrap();
+    };
+    generate(folder.path(), &settings, &count, &|| false).unwrap();
     assert_eq!(calls.into_inner(), TOTAL_SONGS + 1);
     let first = songs(folder.path());
 
     let shortened = titles::path(folder.path(), place_of(17));
     fs::write(&shortened, b"RIFF").unwrap();
-    let summary = generate(folder.path(), &settings, &|_, _| ()).unwrap();
+    assert_eq!(songs_to_make(folder.path(), &settings), 1);
+    let summary = generate(folder.path(), &settings, &|_, _| (), &|| false).unwrap();
     assert_eq!(summary.kept, TOTAL_SONGS - 1);
     assert!(songs(folder.path()) == first);
 
+    assert_eq!(songs_to_make(folder.path(), &settings), 0);
     let other = DemoSettings { seed: 5, ..settings };
-    assert_eq!(generate(folder.path(), &other, &|_, _| ()).unwrap().kept, 0);
+    assert_eq!(songs_to_make(folder.path(), &other), TOTAL_SONGS);
+    assert_eq!(generate(folder.path(), &other, &|_, _| (), &|| false).unwrap().kept, 0);
     assert!(songs(folder.path()) != first);
+}
+
+#[test]
+fn a_stop_keeps_what_was_made_and_names_the_rest() {
+    let settings = DemoSettings { seed: 4, song_seconds: 1 };
+    let folder = tempfile::tempdir().unwrap();
+    let asked = AtomicUsize::new(0);
+    let stop = || asked.fetch_add(1, Ordering::Relaxed) >= 5;
+    let stopped = generate(folder.path(), &settings, &|_, _| (), &stop).unwrap();
+    assert_eq!(stopped.missing.len(), TOTAL_SONGS - 5);
+    assert!(stopped.missing.iter().all(|song| !folder.path().join(song).exists()));
+    let gone_on = generate(folder.path(), &settings, &|_, _| (), &|| false).unwrap();
+    assert_eq!(gone_on, DemoSummary { songs: TOTAL_SONGS, kept: 5, missing: Vec::new() });
 }
 
 #[test]
@@ -100,7 +116,7 @@ fn a_destination_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("taken");
     fs::write(&file, b"").unwrap();
-    let error = generate(&file.join("demo"), &SHORT, &|_, _| ()).unwrap_err();
+    let error = generate(&file.join("demo"), &SHORT, &|_, _| (), &|| false).unwrap_err();
     assert!(format!("{error:#}").contains("taken"), "{error:#}");
 }
 

@@ -80,10 +80,10 @@ impl FetchSummary {
 /// Brings the songs of a profile into `settings.destination`, each checked by its sum.
 ///
 /// A page of attribution, `ATTRIBUTION.md`, goes with them. Complete songs are kept (all are hashed
-/// for that, at a gigabyte a second and core where the processor has instructions for it), and a
-/// package none of whose songs of the profile is missing is not touched. Songs appear under their
-/// names whole or not at all, so a fetch that was killed goes on where it stopped. Two fetches into
-/// one folder at a time waste work, so callers hold the data folder's lock.
+/// for that), and a package none of whose songs of the profile is missing is not touched. Songs
+/// appear under their names whole or not at all, so a fetch that was killed goes on where it
+/// stopped. Two fetches into one folder at a time waste work, so callers hold the data folder's
+/// lock.
 ///
 /// # Errors
 ///

@@ -209,7 +209,7 @@ fn where_a_command_fails_the_songs_that_made_it_fail_are_named_first() {
     let of = |part| ended.err.find(part).unwrap_or_else(|| panic!("no {part} in {}", ended.err));
     assert!(of("2 songs could not be used") < of("Bad One.wav"));
     assert!(of("Bad Two.wav") < of("error: "));
-    let hashes = fs::read(checkout.path().join("data/cache/content-hashes.jsonl")).unwrap();
+    let hashes = fs::read(checkout.path().join("data/cache/content-hashes.bin")).unwrap();
     assert!(String::from_utf8_lossy(&hashes).contains("Good.wav"), "the hashes are kept");
 }
 

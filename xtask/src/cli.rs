@@ -86,7 +86,7 @@ pub(crate) struct DemoFlags {
     #[arg(value_parser = clap::value_parser!(u32).range(3..=600))]
     pub(crate) song_seconds: u32,
     /// At most this many seconds of each song, from its middle
-    #[arg(long, value_name = "SECONDS", default_value_t = 22.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 44.0)]
     #[arg(value_parser = positive, allow_negative_numbers = true)]
     pub(crate) max_seconds: f64,
     /// At most this many epochs

@@ -173,6 +173,7 @@ impl Gru {
         );
         // Units of the state first, so that each adds a whole row.
         let recurrent = transposed(weights.recurrent, gates, units);
+        let weights = Weights { recurrent: &recurrent, ..weights };
         let mut saved = vec![T::zero(); self.batch * self.steps * 4 * units];
         let mut states = vec![T::zero(); self.batch * self.steps * units];
         saved
@@ -186,18 +187,18 @@ impl Gru {
                 for (step, (saved, next)) in steps.enumerate() {
                     let row = (step * self.batch + item) * gates;
                     let input = &inputs[row..row + gates];
-                    self.step(input, &recurrent, &weights, &mut product, saved, &state, next);
+                    self.step(input, &weights, &mut product, saved, &state, next);
                     state.copy_from_slice(next);
                 }
             });
         (by_step(&states, self.batch, self.steps, units), saved)
     }
 
-    /// One step of one item: writes the gates into `saved` and the new state into `next`.
+    /// One step of one item, the recurrent weights being `[unit, gate]`: writes the gates into
+    /// `saved` and the new state into `next`.
     fn step<T: Element>(
         &self,
         input: &[T],
-        recurrent: &[T],
         weights: &Weights<T>,
         product: &mut [T],
         saved: &mut [T],
@@ -213,7 +214,7 @@ impl Gru {
             GruKind::ResetBefore => 2 * units,
             GruKind::ResetAfter => gates,
         };
-        for (&state, row) in state.iter().zip(recurrent.chunks_exact(gates)) {
+        for (&state, row) in state.iter().zip(weights.recurrent.chunks_exact(gates)) {
             for (product, &weight) in product[..columns].iter_mut().zip(row) {
                 *product += state * weight;
             }
@@ -222,7 +223,7 @@ impl Gru {
             saved[unit] = self.gate(input[unit] + product[unit]);
         }
         if self.kind == GruKind::ResetBefore {
-            for (unit, row) in recurrent.chunks_exact(gates).enumerate() {
+            for (unit, row) in weights.recurrent.chunks_exact(gates).enumerate() {
                 let reset = saved[unit] * state[unit];
                 for (product, &weight) in product[columns..].iter_mut().zip(&row[columns..]) {
                     *product += reset * weight;

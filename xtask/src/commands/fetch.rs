@@ -66,6 +66,9 @@ pub(crate) fn run(
     flags: &FetchFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
+    if matches!(flags.corpus, FetchableCorpus::Demo) && flags.from.is_some() {
+        bail!("`demo` is synthesised here: there is nothing to take from `--from`");
+    }
     if common.dry_run {
         return dry_run(common, flags);
     }

@@ -42,7 +42,12 @@ pub(crate) fn run(
     Session::writing(common, progress)?.run(|session| {
         let trial = Trial::new(session, config)?;
         let outcome = trial.bring_up_to_date(session, StageName::Preprocess)?.outcome;
-        let stored = trial.stored(session)?;
+        let stored = match trial.stored(session) {
+            Ok(stored) => stored,
+            // Stopped before there was a song to tell of.
+            Err(_) if outcome == Outcome::Interrupted => return Ok(outcome),
+            Err(error) => return Err(error),
+        };
         say(
             common,
             &Summary {

@@ -38,14 +38,14 @@ pub(crate) fn run(
     Session::reading(common, progress)?.run(|session| {
         for config in flags.trials()? {
             let trial = Trial::new(session, config)?;
-            let plan = trial.plan(session, last)?;
+            let (plan, unusable) = trial.plan(session, last)?;
             if common.json {
                 print_json(&TrialStatus {
                     corpus: &trial.source.name,
                     run: trial.run.display().to_string(),
                     fresh: plan.is_fresh(),
                     stages: &plan,
-                    unusable: session.unusable(),
+                    unusable,
                 })?;
             } else {
                 print(&describe(session, &trial, &plan, explain)?);

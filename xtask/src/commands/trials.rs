@@ -39,8 +39,10 @@ pub(crate) fn bring_up_to_date(
         let done = trial.bring_up_to_date(session, last)?;
         outcome = outcome.and(done.outcome);
         if done.outcome == Outcome::Interrupted {
+            // With the flag it would begin anew.
+            let less = if common.force { " without `--force`" } else { "" };
             session.progress.say_even_if_quiet(format!(
-                "interrupted; run the same command to go on with {}",
+                "interrupted; run the same command{less} to go on with {}",
                 trial.run.display()
             ));
             break;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use cantus_cache::Precision;
+use cantus_kernels::Path as KernelPath;
 use serde::{Deserialize, Serialize};
 
 use crate::session::Session;
@@ -16,6 +17,9 @@ struct Environment {
     threads: usize,
     /// The values that the network saw: `f16` where the memory did not hold `f32`.
     spectrograms_in_memory: Precision,
+    /// The instructions that the network was computed with: another path rounds differently.
+    #[serde(default)]
+    kernels: String,
     platform: String,
 }
 
@@ -33,6 +37,7 @@ pub(crate) fn record(
         version: env!("CARGO_PKG_VERSION").to_owned(),
         threads: rayon::current_num_threads(),
         spectrograms_in_memory: precision,
+        kernels: KernelPath::current().to_string(),
         platform: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
     };
     stages.insert(stage.to_owned(), environment);

@@ -125,6 +125,9 @@ impl Trial {
             let outcome = store.run(session, &scanned, force_preprocess)?;
             seconds.0.push(("preprocess", started.elapsed().as_secs_f64()));
             if outcome == Outcome::Interrupted {
+                for song in [scanned.unusable.clone(), store.failures(&scanned)].concat() {
+                    session.add_unusable(song);
+                }
                 return Ok(TrialOutcome { outcome, seconds });
             }
         }
@@ -234,8 +237,12 @@ impl Trial {
         })
     }
 
-    /// What is stale now, and why, without running anything.
-    pub(crate) fn plan(&self, session: &Session, last: StageName) -> Result<Plan> {
+    /// What is stale now, and why, without running anything; and the songs that cannot be used.
+    pub(crate) fn plan(
+        &self,
+        session: &Session,
+        last: StageName,
+    ) -> Result<(Plan, Vec<UnusableSong>)> {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
         let force = |stage: StageName| session.force && stage == last;
@@ -249,7 +256,7 @@ impl Trial {
             let (stage, _, freshness) = self.check(session, name, &songs, force(name))?;
             stages.push((stage, freshness));
         }
-        Ok(Plan::explain(stages)?)
+        Ok((Plan::explain(stages)?, songs.unusable))
     }
 
     /// Of all other runs of this corpus, the one whose stage was made of most nearly the same:

@@ -17,7 +17,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::convolve::{convolve, convolve_to_few};
+use super::convolve::{Destination, convolve, convolve_to_few};
 use super::forward::{Convolved, DROPPED, Parameters};
 use super::lanes::{Curve, WithCurve, multiply_add, vectors};
 use super::layer::{Layer, zero_margins};
@@ -293,25 +293,16 @@ impl WithSimd for BackwardSample<'_> {
             .is_none()
             .then(|| Buffer::take(layer.outputs.count * layer.band_plane()));
         for (row, lines) in layer.bands().enumerate() {
-            let (values, plane, offset) = match (&pass.convolved.activations, &mut again) {
-                (None, Some(values)) => {
-                    let place = (layer.band_plane(), 0);
-                    layer.activations_of(
-                        simd,
-                        input,
-                        pass.parameters,
-                        lines.clone(),
-                        values,
-                        place,
-                        None,
-                    );
-                    (&values[..], place.0, place.1)
-                }
-                (kept, _) => {
-                    let kept = kept.as_deref().unwrap_or_default();
-                    let values = &kept[of_sample(layer.activation_sample())];
-                    (values, layer.activation_plane(), lines.start * pitch * GROUP)
-                }
+            let (values, plane, offset) = if let Some(values) = &mut again {
+                let plane = layer.band_plane();
+                let mut destination = Destination { values, plane, offset: 0 };
+                let lines = lines.clone();
+                layer.activations_of(simd, input, pass.parameters, lines, &mut destination, None);
+                (&values[..], plane, 0)
+            } else {
+                let kept = pass.convolved.activations.as_deref().unwrap_or_default();
+                let values = &kept[of_sample(layer.activation_sample())];
+                (values, layer.activation_plane(), lines.start * pitch * GROUP)
             };
             for group in 0..layer.outputs.count {
                 let start = (group * planes.length + planes.lead + lines.start * pitch) * GROUP;
@@ -332,23 +323,40 @@ impl WithSimd for BackwardSample<'_> {
         add_weight_gradient(simd, input, layer.inputs, dz, layer.outputs, planes, weight);
         match pass.filters {
             BackwardFilters::Few(filters) => {
-                convolve_to_few(simd, dz, planes, layer.outputs, filters, layer.shape.channels, dx)
+                let channels = layer.shape.channels;
+                convolve_to_few(simd, dz, planes, layer.outputs, filters, channels, dx);
             }
             BackwardFilters::Groups(filters) => {
-                let inputs = layer.inputs;
                 let plane = layer.activation_plane();
-                let mut grouped = Buffer::take(inputs.count * plane);
-                convolve(
-                    simd,
-                    dz,
-                    planes,
-                    layer.outputs,
-                    filters,
-                    0..planes.body(),
-                    &mut grouped,
-                    (plane, 0),
-                );
+                let mut grouped = Buffer::take(layer.inputs.count * plane);
+                let mut destination = Destination { values: &mut grouped, plane, offset: 0 };
+                let pixels = 0..planes.body();
+                convolve(simd, dz, planes, layer.outputs, filters, pixels, &mut destination);
                 layer.collect_channels(&grouped, plane, dx);
+            }
+        }
+    }
+}
+
+impl Layer {
+    /// From planes without a lead to `[line, column, channel]`.
+    #[inline(always)]
+    fn collect_channels(&self, grouped: &[f32], plane: usize, dx: &mut [f32]) {
+        let (width, pitch) = (self.planes.width, self.planes.pitch);
+        let channels = self.shape.channels;
+        for (line, dx) in dx.chunks_exact_mut(width * channels).enumerate() {
+            for group in 0..self.inputs.count {
+                let start = group * plane + line * pitch * GROUP;
+                let from = grouped[start..start + width * GROUP].as_chunks::<GROUP>().0;
+                let first = group * GROUP;
+                let here = GROUP.min(channels - first);
+                for (dx, from) in dx.chunks_exact_mut(channels).zip(from) {
+                    if here == GROUP {
+                        dx[first..first + GROUP].copy_from_slice(from);
+                    } else {
+                        dx[first..first + here].copy_from_slice(&from[..here]);
+                    }
+                }
             }
         }
     }
@@ -417,30 +425,6 @@ impl<S: Simd> WithCurve for ActivationGradient<'_, S> {
                 let bias = &mut self.bias[vector * S::F32_LANES..];
                 for (bias, sum) in bias.iter_mut().zip(&sums[..S::F32_LANES]) {
                     *bias += f64::from(*sum);
-                }
-            }
-        }
-    }
-}
-
-impl Layer {
-    /// From planes without a lead to `[line, column, channel]`.
-    #[inline(always)]
-    fn collect_channels(&self, grouped: &[f32], plane: usize, dx: &mut [f32]) {
-        let (width, pitch) = (self.planes.width, self.planes.pitch);
-        let channels = self.shape.channels;
-        for (line, dx) in dx.chunks_exact_mut(width * channels).enumerate() {
-            for group in 0..self.inputs.count {
-                let start = group * plane + line * pitch * GROUP;
-                let from = grouped[start..start + width * GROUP].as_chunks::<GROUP>().0;
-                let first = group * GROUP;
-                let here = GROUP.min(channels - first);
-                for (dx, from) in dx.chunks_exact_mut(channels).zip(from) {
-                    if here == GROUP {
-                        dx[first..first + GROUP].copy_from_slice(from);
-                    } else {
-                        dx[first..first + here].copy_from_slice(&from[..here]);
-                    }
                 }
             }
         }

@@ -17,15 +17,22 @@ pub(crate) fn tile_width<S: Simd>() -> usize {
     if S::F32_LANES > GROUP { GROUP } else { 2 * S::F32_LANES }
 }
 
+/// Where a convolution's result goes: a plane for each group of outputs.
+pub(crate) struct Destination<'a> {
+    pub(crate) values: &'a mut [f32],
+    /// Numbers from one group's plane to the next.
+    pub(crate) plane: usize,
+    /// Numbers from the beginning of a plane to the first of the pixels.
+    pub(crate) offset: usize,
+}
+
 /// Convolves the pixels `pixels` (counted from the first of the first line, margins included) of
 /// one sample.
 ///
-/// `output` has a plane for each group of outputs, `plane` numbers from one to the next, in which
-/// the first of the pixels lies `offset` numbers from the beginning; what lies up to [`SLACK`]
-/// pixels behind the last is overwritten.
+/// What lies up to [`SLACK`] pixels behind the last in the destination is overwritten.
 ///
 /// # Panics
-/// When source or output is too short.
+/// When source or destination is too short.
 #[inline(always)]
 pub(crate) fn convolve<S: Simd>(
     simd: S,
@@ -34,9 +41,10 @@ pub(crate) fn convolve<S: Simd>(
     inputs: Groups,
     filters: &PackedFilters,
     pixels: Range<usize>,
-    output: &mut [f32],
-    (plane, offset): (usize, usize),
+    destination: &mut Destination,
 ) {
+    let Destination { values: output, plane, offset } = destination;
+    let (plane, offset) = (*plane, *offset);
     assert!(pixels.end <= planes.body(), "pixels of the plane");
     assert_eq!(source.len(), inputs.sample(planes), "a sample");
     assert!(offset + (pixels.len() + SLACK) * GROUP <= plane, "room for pixels and slack");
@@ -110,9 +118,8 @@ impl Tile<'_> {
                             weights = weights.add(VECTORS * S::F32_LANES);
                             for i in 0..PIXELS {
                                 let x = simd.splat_f32s(*pixel.add(i * LANES + lane));
-                                for vector in 0..VECTORS {
-                                    sums[vector][i] =
-                                        multiply_add(simd, x, filters[vector], sums[vector][i]);
+                                for (sums, filter) in sums.iter_mut().zip(filters) {
+                                    sums[i] = multiply_add(simd, x, filter, sums[i]);
                                 }
                             }
                         }

@@ -1,11 +1,13 @@
 //! A block forward: convolution, activation, statistics and pooling in one pass; then, when the
 //! statistics are known, normalisation and dropout of what pooling has left.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::convolve::convolve;
-use super::layer::{Band, Layer, fill_planes};
+use super::convolve::{Destination, convolve};
+use super::layer::{Layer, fill_planes};
 use super::planes::{GROUP, SLACK};
 use super::weights::PackedFilters;
 use crate::buffers::Buffer;
@@ -110,31 +112,20 @@ impl Layer {
         self.inputs.lanes == GROUP
     }
 
-    /// Activations of some lines of one sample, into `values`.
+    /// Activations of some lines of one sample.
     #[inline(always)]
     pub(crate) fn activations_of<S: Simd>(
         &self,
         simd: S,
         input: &[f32],
         parameters: Parameters,
-        lines: std::ops::Range<usize>,
-        values: &mut [f32],
-        (plane, offset): (usize, usize),
+        lines: Range<usize>,
+        destination: &mut Destination,
         sums: Option<&mut [f64]>,
     ) {
-        let pitch = self.planes.pitch;
-        let pixels = lines.start * pitch..lines.end * pitch;
-        convolve(
-            simd,
-            input,
-            &self.planes,
-            self.inputs,
-            parameters.filters,
-            pixels,
-            values,
-            (plane, offset),
-        );
-        self.activate(simd, parameters.bias, lines, values, (plane, offset), sums);
+        let pixels = lines.start * self.planes.pitch..lines.end * self.planes.pitch;
+        convolve(simd, input, &self.planes, self.inputs, parameters.filters, pixels, destination);
+        self.activate(simd, parameters.bias, lines.len(), destination, sums);
     }
 }
 
@@ -159,30 +150,23 @@ impl WithSimd for ConvolveSample<'_> {
         let (_, columns) = layer.pooled();
         let row = columns * layer.outputs.padded();
         let mut own;
-        let (values, plane, kept) = match activations {
-            Some(values) => (values, layer.activation_plane(), true),
-            None => {
-                own = Buffer::take(layer.outputs.count * layer.band_plane());
-                (&mut own[..], layer.band_plane(), false)
-            }
+        let (values, plane, kept) = if let Some(values) = activations {
+            (values, layer.activation_plane(), true)
+        } else {
+            own = Buffer::take(layer.outputs.count * layer.band_plane());
+            (&mut own[..], layer.band_plane(), false)
         };
         let mut rows = pooled.chunks_exact_mut(row).zip(positions.chunks_exact_mut(row));
+        let mut destination = Destination { values, plane, offset: 0 };
         for lines in layer.bands() {
-            let offset = if kept { lines.start * layer.planes.pitch * GROUP } else { 0 };
-            layer.activations_of(
-                simd,
-                input,
-                parameters,
-                lines.clone(),
-                values,
-                (plane, offset),
-                sums.as_deref_mut(),
-            );
-            if lines.len() == layer.pool.0
-                && let Some((pooled, positions)) = rows.next()
-            {
-                let band = Band { values, plane, offset };
-                layer.pool_row(simd, parameters.gamma, &band, pooled, positions);
+            if kept {
+                destination.offset = lines.start * layer.planes.pitch * GROUP;
+            }
+            let whole = lines.len() == layer.pool.0;
+            let sums = sums.as_deref_mut();
+            layer.activations_of(simd, input, parameters, lines, &mut destination, sums);
+            if whole && let Some((pooled, positions)) = rows.next() {
+                layer.pool_row(simd, parameters.gamma, &destination, pooled, positions);
             }
         }
     }

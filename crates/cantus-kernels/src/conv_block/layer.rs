@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
+use super::convolve::Destination;
 use super::lanes::{Curve, WithCurve, multiply_add, vectors};
 use super::planes::{GROUP, Groups, Planes};
 use super::weights::FilterShape;
@@ -19,15 +20,6 @@ pub(crate) struct Layer {
     pub(crate) outputs: Groups,
     pub(crate) pool: (usize, usize),
     pub(crate) activation: Activation,
-}
-
-/// Lines of activations: a plane for each group of filters.
-pub(crate) struct Band<'a> {
-    pub(crate) values: &'a [f32],
-    /// Numbers from one group's plane to the next.
-    pub(crate) plane: usize,
-    /// Numbers from the beginning of a plane to the first of the lines.
-    pub(crate) offset: usize,
 }
 
 impl Layer {
@@ -55,16 +47,15 @@ impl Layer {
         &self,
         simd: S,
         bias: &[f32],
-        lines: Range<usize>,
-        values: &mut [f32],
-        (plane, offset): (usize, usize),
-        sums: Option<&mut [f64]>,
+        lines: usize,
+        destination: &mut Destination,
+        mut sums: Option<&mut [f64]>,
     ) {
-        let mut sums = sums;
+        let Destination { values, plane, offset } = destination;
         for (group, bias) in bias.as_chunks::<GROUP>().0.iter().enumerate() {
             let mut totals = [[0f64; GROUP]; 2];
-            for line in 0..lines.len() {
-                let start = group * plane + offset + line * self.planes.pitch * GROUP;
+            for line in 0..lines {
+                let start = group * *plane + *offset + line * self.planes.pitch * GROUP;
                 let values = &mut values[start..start + self.planes.width * GROUP];
                 self.activation.run(Activate { simd, bias, values, totals: &mut totals });
             }
@@ -87,7 +78,7 @@ impl Layer {
         &self,
         simd: S,
         gamma: &[f32],
-        band: &Band,
+        activations: &Destination,
         pooled: &mut [f32],
         positions: &mut [u8],
     ) {
@@ -95,8 +86,8 @@ impl Layer {
         let (_, columns) = self.pooled();
         for (group, gamma) in gamma.as_chunks::<GROUP>().0.iter().enumerate() {
             let signs = gamma.map(|gamma| if gamma == 0.0 { 0.0 } else { gamma.signum() });
-            let plane = &band.values[group * band.plane + band.offset..];
-            let plane = S::as_simd_f32s(plane).0;
+            let first = group * activations.plane + activations.offset;
+            let plane = S::as_simd_f32s(&activations.values[first..]).0;
             for column in 0..columns {
                 let start = column * channels + group * GROUP;
                 let pooled = S::as_mut_simd_f32s(&mut pooled[start..start + GROUP]).0;

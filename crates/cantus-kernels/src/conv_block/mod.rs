@@ -159,8 +159,7 @@ pub fn conv_block_eval(
         with_elements::<f32, _>(OPERATION, &packed(parameters)?.detach(), |parameters| {
             let split = Split::of(parameters, &layer);
             let filters = split.pack(&layer, path);
-            let (bias, gamma) =
-                (split.filled(split.bias, &layer), split.filled(split.gamma, &layer));
+            let (bias, gamma) = (layer.filled(split.bias), layer.filled(split.gamma));
             let parameters = Parameters { filters: &filters, bias: &bias, gamma: &gamma };
             let mut convolved = layer.convolve_and_pool(path, x, parameters, false);
             normalise(&layer, path, &mut convolved, &statistics, &split, None)
@@ -281,11 +280,13 @@ impl<'a> Split<'a> {
         }
         BackwardFilters::Few(packed)
     }
+}
 
+impl Layer {
     /// Values of the filters, and zeros up to whole groups.
-    fn filled(&self, values: &[f32], layer: &Layer) -> Vec<f32> {
+    fn filled(&self, values: &[f32]) -> Vec<f32> {
         let mut filled = values.to_vec();
-        filled.resize(layer.outputs.padded(), 0.0);
+        filled.resize(self.outputs.padded(), 0.0);
         filled
     }
 }
@@ -391,7 +392,7 @@ impl TrainBlock {
         let layer = &self.layer;
         let split = Split::of(parameters, layer);
         let filters = split.pack(layer, self.path);
-        let (bias, gamma) = (split.filled(split.bias, layer), split.filled(split.gamma, layer));
+        let (bias, gamma) = (layer.filled(split.bias), layer.filled(split.gamma));
         let parameters = Parameters { filters: &filters, bias: &bias, gamma: &gamma };
         let mut convolved = layer.convolve_and_pool(self.path, x, parameters, true);
         let statistics = Statistics::of_batch(layer, &convolved.sums, self.epsilon);
@@ -408,7 +409,7 @@ impl TrainBlock {
         let split = Split::of(parameters, layer);
         let filters = split.pack(layer, self.path);
         let backward_filters = split.pack_backward(layer, self.path);
-        let (bias, gamma) = (split.filled(split.bias, layer), split.filled(split.gamma, layer));
+        let (bias, gamma) = (layer.filled(split.bias), layer.filled(split.gamma));
         let pass = Backward {
             layer,
             path: self.path,

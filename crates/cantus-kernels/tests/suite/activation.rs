@@ -1,5 +1,5 @@
 use candle_core::DType;
-use cantus_kernels::elu;
+use cantus_kernels::{elu, relu};
 
 use crate::difference::check_gradients;
 use crate::numbers::{assert_close, random, values};
@@ -31,4 +31,17 @@ fn nan_comes_through_the_exponential_linear_unit() {
     let y = values(&elu(&x.unwrap()).unwrap());
     assert!(y[0].is_nan());
     assert_eq!(y[1..], [1.0, -1.0, f64::INFINITY]);
+}
+
+#[test]
+fn the_rectified_linear_unit_keeps_what_is_above_zero_and_nan() {
+    let x = candle_core::Tensor::new(
+        &[-2.0, -0.0, 0.0, 3.5, f64::NAN, f64::NEG_INFINITY],
+        &candle_core::Device::Cpu,
+    );
+    let y = values(&relu(&x.unwrap()).unwrap());
+    assert_eq!(y[..4], [0.0, 0.0, 0.0, 3.5]);
+    assert!(y[4].is_nan());
+    assert_eq!(y[5], 0.0);
+    check_gradients(&[random(&[2, 57], 3)], |o| relu(&o[0]).unwrap());
 }

@@ -13,4 +13,5 @@ mod dropping;
 mod normalisation;
 mod numbers;
 mod pooling;
+mod recurrent;
 mod reference;

@@ -64,6 +64,26 @@ fn a_song_shorter_than_a_clip_is_named_with_what_is_needed() {
     checkout.song("Alto/Album 1/Short.wav", 440.0, 0.4);
     let ended = checkout.quick("evaluate", &[]).expect_code(3);
     ended.expect_error(&["Short.wav", "too short", "32 are needed", "--clip"]);
+    let split = String::from_utf8(checkout.run_file("split.tsv")).unwrap();
+    assert!(split.contains("Song 1.wav") && !split.contains("Short.wav"), "{split}");
+}
+
+#[test]
+fn a_damaged_output_is_named_with_the_command_that_makes_it_again() {
+    let checkout = Checkout::with_music();
+    checkout.quick("evaluate", &[]).expect_code(0);
+    for (file, command) in [
+        ("metrics.json", "evaluate"),
+        ("predictions.parquet", "evaluate"),
+        ("model.safetensors", "train"),
+    ] {
+        fs::write(checkout.run_folder().join(file), b"{").unwrap();
+        let ended = checkout.quick("report", &["--force"]).expect_code(1);
+        let remedy = format!("`cargo xtask {command} --force` makes it again");
+        ended.expect_error(&[file, "is damaged", &remedy]);
+        checkout.quick(command, &["--force"]).expect_code(0);
+        checkout.quick("report", &[]).expect_code(0);
+    }
 }
 
 #[test]
@@ -245,6 +265,7 @@ fn bad_usage_ends_with_two_and_says_what_would_do() {
         (vec!["train", "--seed", "-1"], "seed"),
         (vec!["frobnicate"], "frobnicate"),
         (vec!["preprocess", "--threads", "0"], "--threads"),
+        (vec!["preprocess", "--threads", "9999"], "--threads"),
         (vec!["preprocess", "--memory", "0"], "--memory"),
         (vec!["preprocess", "--memory", "NaN"], "above 0"),
         (vec!["preprocess", "--max-songs", "0"], "--max-songs"),

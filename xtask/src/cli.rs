@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
+use clap::value_parser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::corpora::demo::DemoSettings;
@@ -36,8 +37,8 @@ pub(crate) struct CommonFlags {
     #[arg(long, global = true, value_name = "DIR", default_value = "data")]
     pub(crate) data: PathBuf,
     /// Threads to use [default: all cores]
-    #[arg(long, global = true, value_name = "N")]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
+    pub(crate) threads: Option<u16>,
     /// Memory for the spectrograms held while training, in GiB
     #[arg(long, global = true, value_name = "GIB", default_value_t = 3.0)]
     #[arg(value_parser = positive, allow_negative_numbers = true)]

@@ -1,6 +1,8 @@
 //! How an error reads: what happened, because of what, and what to do about it.
 
+use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 
 use anyhow::Error;
 
@@ -22,6 +24,37 @@ pub(crate) fn print(error: &Error) {
     drop(writeln!(std::io::stderr().lock(), "{}", lines.join("\n")));
 }
 
+/// An output of a stage that cannot be read back.
+#[derive(Debug)]
+pub(crate) struct Damaged {
+    path: PathBuf,
+    /// The command whose stage makes it.
+    command: &'static str,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Damaged {
+    pub(crate) fn new(
+        path: impl Into<PathBuf>,
+        command: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { path: path.into(), command, source: source.into() }
+    }
+}
+
+impl fmt::Display for Damaged {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "`{}` is damaged", self.path.display())
+    }
+}
+
+impl std::error::Error for Damaged {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.source)
+    }
+}
+
 /// What the crates know about mending their errors.
 pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<cantus_pipeline::PipelineError>() {
@@ -38,6 +71,9 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
     }
     if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
         return error.hint();
+    }
+    if let Some(Damaged { command, .. }) = error.downcast_ref() {
+        return Some(format!("`cargo xtask {command} --force` makes it again"));
     }
     // An error that passed through a writer is inside the I/O error, not one of its causes.
     if let Some(error) = error.downcast_ref::<std::io::Error>() {

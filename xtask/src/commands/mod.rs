@@ -22,7 +22,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
     let common = &cli.common;
     if let Some(threads) = common.threads {
         rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
+            .num_threads(threads.into())
             .build_global()
             .context("cannot set the number of threads")?;
     }

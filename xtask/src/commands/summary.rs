@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use anyhow::{Context, Result};
-use cantus_eval::{EpochRecord, Estimate, LevelMetrics, Metrics, best_epoch, read_history};
+use anyhow::Result;
+use cantus_eval::{EpochRecord, Estimate, LevelMetrics, best_epoch, read_history};
 use serde::Serialize;
 
 use crate::stages::trial::{StageName, StageSeconds, Trial};
@@ -66,10 +66,7 @@ impl TrialSummary {
         let config = &trial.config;
         let history = read_history(&train::history_path(&trial.run))?;
         let scores = if last >= StageName::Evaluate {
-            let path = evaluate::metrics_path(&trial.run);
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("cannot read `{}`", path.display()))?;
-            let metrics = Metrics::from_json(&text)?;
+            let metrics = evaluate::read_metrics(&trial.run)?;
             Some(Scores {
                 artists: metrics.labels.len(),
                 clip: Score::of(&metrics.clip),

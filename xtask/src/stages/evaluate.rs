@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use cantus_cache::SpectrogramStore;
 use cantus_corpus::Part;
 use cantus_crnn::{Crnn2d, ModelFile};
@@ -10,6 +10,7 @@ use cantus_eval::{BootstrapOptions, ClipPrediction, Metrics, Predictions};
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
 use cantus_train::{ClipPredictions, ClipSet, ClipSource, Control, TrainError, predict};
 
+use crate::errors::Damaged;
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::settings::Config;
@@ -64,7 +65,9 @@ pub(crate) fn run(
     songs: &Songs<'_>,
     run: &Path,
 ) -> Result<Outcome> {
-    let model = ModelFile::read(&train::model_path(run))?;
+    let model_path = train::model_path(run);
+    let model =
+        ModelFile::read(&model_path).map_err(|error| Damaged::new(model_path, "train", error))?;
     let network = model.model()?;
     let split = split::read(&songs.corpus, run)?;
     let test = PartSongs::of(Part::Test, &split, &songs.usable);
@@ -166,4 +169,19 @@ mod tests {
         let whole = predict_unless_asked(&network, &Silence, &set, |_| false).unwrap().unwrap();
         assert_eq!(whole.probabilities.len(), 2 * (BATCH_SIZE + 1));
     }
+}
+
+/// The scores that the stage left.
+pub(crate) fn read_metrics(run: &Path) -> Result<Metrics> {
+    let path = metrics_path(run);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    Ok(Metrics::from_json(&text).map_err(|error| Damaged::new(path, "evaluate", error))?)
+}
+
+/// The probabilities that the stage left.
+pub(crate) fn read_predictions(run: &Path) -> Result<Predictions> {
+    let path = predictions_path(run);
+    let read = Predictions::read_parquet(&path);
+    Ok(read.map_err(|error| Damaged::new(path, "evaluate", error))?)
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use cantus_corpus::{Part, Split};
 use cantus_eval::{
-    EpochRecord, Metrics, PartCounts, Placement, Predictions, ReportInput, SkippedSong,
-    StageTiming, confusion_svg, history_svg, read_history, render_report, song_votes,
+    EpochRecord, Metrics, PartCounts, Placement, ReportInput, SkippedSong, StageTiming,
+    confusion_svg, history_svg, read_history, render_report, song_votes,
 };
 use cantus_pipeline::{Fingerprint, Stage};
 
@@ -51,11 +51,8 @@ pub(crate) fn wanted(session: &Session, songs: &Songs<'_>, run: &Path) -> Result
 /// Writes the page and its pictures.
 pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result<()> {
     let run = trial.run.as_path();
-    let metrics_path = evaluate::metrics_path(run);
-    let text = std::fs::read_to_string(&metrics_path)
-        .with_context(|| format!("cannot read `{}`", metrics_path.display()))?;
-    let metrics = Metrics::from_json(&text)?;
-    let predictions = Predictions::read_parquet(&evaluate::predictions_path(run))?;
+    let metrics = evaluate::read_metrics(run)?;
+    let predictions = evaluate::read_predictions(run)?;
     let history = read_history(&train::history_path(run))?;
     write_pictures(session, run, &metrics, &history)?;
 

@@ -71,7 +71,7 @@ pub(crate) struct Stored {
 pub(crate) struct Songs<'a> {
     /// The spectrograms.
     pub(crate) store: &'a Store,
-    /// The songs that have one.
+    /// The songs that have one, long enough for a clip.
     pub(crate) usable: Vec<UsableSong>,
     /// The same as a corpus.
     pub(crate) corpus: Corpus,
@@ -210,24 +210,28 @@ impl Trial {
         scanned: &Scanned,
         last: StageName,
     ) -> Result<Songs<'a>> {
-        let usable = store.usable(scanned);
+        let mut usable = store.usable(scanned);
         let mut unusable = [scanned.unusable.clone(), store.failures(scanned)].concat();
         if last > StageName::Preprocess {
-            unusable.extend(clips::too_short(&usable, &self.config));
+            // Left out before the split: in it they would take places that no clip fills.
+            let short = clips::too_short(&usable, &self.config);
+            usable.retain(|usable| short.iter().all(|short| short.song != usable.song.id));
+            unusable.extend(short);
         }
         unusable.sort();
         for song in &unusable {
             session.add_unusable(song.clone());
         }
-        Ok(Songs { store, usable, corpus: store.usable_corpus(scanned)?, unusable })
+        let corpus = corpus_of(&usable, scanned)?;
+        Ok(Songs { store, usable, corpus, unusable })
     }
 
     /// What is stored of the corpus now.
     pub(crate) fn stored(&self, session: &Session) -> Result<Stored> {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
-        let artists = store.usable_corpus(&scanned)?.summary();
         let usable = store.usable(&scanned);
+        let artists = corpus_of(&usable, &scanned)?.summary();
         Ok(Stored {
             folder: store.folder().to_owned(),
             artists: artists.artists,
@@ -304,6 +308,12 @@ impl StageName {
             Self::Report => "report",
         }
     }
+}
+
+/// Songs with a spectrogram as a corpus.
+fn corpus_of(usable: &[UsableSong], scanned: &Scanned) -> Result<Corpus> {
+    let songs = usable.iter().map(|usable| usable.song.clone()).collect();
+    Ok(Corpus::new(scanned.corpus.root.clone(), songs)?)
 }
 
 fn fingerprint_path(run: &Path, stage: &str) -> PathBuf {

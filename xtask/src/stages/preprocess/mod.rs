@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use cantus_corpus::{Corpus, Song};
+use cantus_corpus::Song;
 use cantus_mel::LogMelPlan;
 use cantus_pipeline::{Freshness, Input, Reason, Stage};
 
@@ -136,12 +136,6 @@ impl Store {
             })
         });
         usable.collect()
-    }
-
-    /// The usable songs as a corpus.
-    pub(crate) fn usable_corpus(&self, scanned: &Scanned) -> Result<Corpus> {
-        let songs = self.usable(scanned).into_iter().map(|usable| usable.song).collect();
-        Ok(Corpus::new(scanned.corpus.root.clone(), songs)?)
     }
 
     /// The songs that failed. Says which lost packets.

@@ -132,6 +132,9 @@ impl Drop for Lock {
         // Nobody holds it from here on, so nobody should be named; failing that, the next holder
         // writes over it.
         drop(self.file.set_len(0));
+        // Closing the file would do, were it not for a child process that is just being started:
+        // until it runs its own program it has the file open, too.
+        drop(self.file.unlock());
     }
 }
 

@@ -122,6 +122,21 @@ fn predict_unless_asked(
     }
 }
 
+/// The scores that the stage left.
+pub(crate) fn read_metrics(run: &Path) -> Result<Metrics> {
+    let path = metrics_path(run);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read `{}`", path.display()))?;
+    Ok(Metrics::from_json(&text).map_err(|error| Damaged::new(path, "evaluate", error))?)
+}
+
+/// The probabilities that the stage left.
+pub(crate) fn read_predictions(run: &Path) -> Result<Predictions> {
+    let path = predictions_path(run);
+    let read = Predictions::read_parquet(&path);
+    Ok(read.map_err(|error| Damaged::new(path, "evaluate", error))?)
+}
+
 #[cfg(test)]
 mod tests {
     use candle_core::{DType, Device};
@@ -169,19 +184,4 @@ mod tests {
         let whole = predict_unless_asked(&network, &Silence, &set, |_| false).unwrap().unwrap();
         assert_eq!(whole.probabilities.len(), 2 * (BATCH_SIZE + 1));
     }
-}
-
-/// The scores that the stage left.
-pub(crate) fn read_metrics(run: &Path) -> Result<Metrics> {
-    let path = metrics_path(run);
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("cannot read `{}`", path.display()))?;
-    Ok(Metrics::from_json(&text).map_err(|error| Damaged::new(path, "evaluate", error))?)
-}
-
-/// The probabilities that the stage left.
-pub(crate) fn read_predictions(run: &Path) -> Result<Predictions> {
-    let path = predictions_path(run);
-    let read = Predictions::read_parquet(&path);
-    Ok(read.map_err(|error| Damaged::new(path, "evaluate", error))?)
 }

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 use crate::KernelError;
 use crate::element::Element;
 use crate::operand::{
-    check_input, check_operand, element_type_error, elements, result, tensor, with_elements,
+    check_input, check_operand, element_type_error, elements, result, shape_error, tensor,
+    with_elements,
 };
 use crate::sums::{sum_of, sum_of_pairs};
 
@@ -139,12 +140,7 @@ impl Axes {
 }
 
 fn empty_or_flat(x: &Tensor) -> KernelError {
-    KernelError::OperandShape {
-        operation: OPERATION,
-        operand: "input",
-        expected: "[batch, channel, ...] with no empty axis".to_owned(),
-        got: x.shape().clone(),
-    }
+    shape_error(OPERATION, "input", "[batch, channel, ...] with no empty axis", x)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -23,7 +23,8 @@ use crate::element::Element;
 use crate::im2col::Planes;
 use crate::matmul::{Matrix, MatrixMut, multiply, multiply_add};
 use crate::operand::{
-    check_input, check_operand, element_type_error, elements, result, tensor, with_elements,
+    check_input, check_operand, element_type_error, elements, odd_filters, result, shape_error,
+    tensor, with_elements,
 };
 use crate::sums::{sum_of, sum_of_vectors};
 
@@ -68,23 +69,15 @@ fn apply(
     activation: Activation,
 ) -> Result<Tensor, KernelError> {
     check_input(OPERATION, x)?;
-    let shape_error = |operand, expected: &str, got: &Tensor| KernelError::OperandShape {
-        operation: OPERATION,
-        operand,
-        expected: expected.to_owned(),
-        got: got.shape().clone(),
-    };
-    let (batch, channels, height, width) =
-        x.dims4().map_err(|_| shape_error("input", "[batch, channel, mel, frame]", x))?;
-    let odd = |&(_, _, mel, frame): &(usize, usize, usize, usize)| mel % 2 == 1 && frame % 2 == 1;
-    let Some((filters, _, kernel_height, kernel_width)) = weight.dims4().ok().filter(odd) else {
-        return Err(shape_error("weight", "[filter, channel, odd, odd]", weight));
-    };
+    let (batch, channels, height, width) = x
+        .dims4()
+        .map_err(|_| shape_error(OPERATION, "input", "[batch, channel, mel, frame]", x))?;
+    let (filters, _, kernel_height, kernel_width) = odd_filters(OPERATION, weight)?;
     let kernel = [filters, channels, kernel_height, kernel_width];
     check_operand(OPERATION, x, "weight", weight, &kernel)?;
     check_operand(OPERATION, x, "bias", bias, &[filters])?;
     if x.elem_count() == 0 || filters == 0 {
-        return Err(shape_error("input and weight", "no empty axis", x));
+        return Err(shape_error(OPERATION, "input and weight", "no empty axis", x));
     }
     let planes = Planes { channels, height, width, kernel_height, kernel_width };
     let convolution = Convolution { batch, filters, planes, activation };

@@ -25,7 +25,8 @@ use crate::KernelError;
 use crate::element::Element;
 use crate::matmul::{Matrix, MatrixMut, multiply, multiply_add};
 use crate::operand::{
-    check_input, check_operand, element_type_error, elements, result, tensor, with_elements,
+    check_input, check_operand, element_type_error, elements, result, shape_error, tensor,
+    with_elements,
 };
 
 const OPERATION: &str = "gru";
@@ -63,22 +64,15 @@ pub struct GruParameters<'a> {
 pub fn gru(x: &Tensor, parameters: GruParameters, kind: GruKind) -> Result<Tensor, KernelError> {
     check_input(OPERATION, x)?;
     let GruParameters { weight_ih, weight_hh, bias_ih, bias_hh } = parameters;
-    let shape_error = |operand, expected: &str, got: &Tensor| KernelError::OperandShape {
-        operation: OPERATION,
-        operand,
-        expected: expected.to_owned(),
-        got: got.shape().clone(),
-    };
-    let (steps, batch, features) = x
-        .dims3()
-        .ok()
-        .filter(|_| x.elem_count() > 0)
-        .ok_or_else(|| shape_error("input", "[step, batch, feature], none empty", x))?;
+    let (steps, batch, features) =
+        x.dims3().ok().filter(|_| x.elem_count() > 0).ok_or_else(|| {
+            shape_error(OPERATION, "input", "[step, batch, feature], none empty", x)
+        })?;
     let (_, units) = weight_hh
         .dims2()
         .ok()
         .filter(|&(_, units)| units > 0)
-        .ok_or_else(|| shape_error("weight_hh", "[3 * unit, unit]", weight_hh))?;
+        .ok_or_else(|| shape_error(OPERATION, "weight_hh", "[3 * unit, unit]", weight_hh))?;
     check_operand(OPERATION, x, "weight_ih", weight_ih, &[3 * units, features])?;
     check_operand(OPERATION, x, "weight_hh", weight_hh, &[3 * units, units])?;
     check_operand(OPERATION, x, "bias_ih", bias_ih, &[3 * units])?;
@@ -91,10 +85,20 @@ pub fn gru(x: &Tensor, parameters: GruParameters, kind: GruKind) -> Result<Tenso
             packed.push(bias);
         }
         (GruKind::ResetBefore, Some(bias)) => {
-            return Err(shape_error("bias_hh", "none, where the reset stands before", bias));
+            return Err(shape_error(
+                OPERATION,
+                "bias_hh",
+                "none, where the reset stands before",
+                bias,
+            ));
         }
         (GruKind::ResetAfter, None) => {
-            return Err(shape_error("bias_hh", "[3 * unit]", &Tensor::new(0f32, x.device())?));
+            return Err(shape_error(
+                OPERATION,
+                "bias_hh",
+                "[3 * unit]",
+                &Tensor::new(0f32, x.device())?,
+            ));
         }
     }
     let operation = Gru { kind, steps, batch, features, units, gates: OnceLock::new() };

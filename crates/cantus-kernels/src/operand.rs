@@ -23,18 +23,34 @@ pub(crate) fn check_operand(
     expected: &[usize],
 ) -> Result<(), KernelError> {
     if tensor.dims() != expected {
-        return Err(KernelError::OperandShape {
-            operation,
-            operand,
-            expected: format!("{expected:?}"),
-            got: tensor.shape().clone(),
-        });
+        return Err(shape_error(operation, operand, format!("{expected:?}"), tensor));
     }
     if tensor.dtype() != x.dtype() {
         let (expected, got) = (x.dtype(), tensor.dtype());
         return Err(KernelError::MixedElementTypes { operation, operand, expected, got });
     }
     check_device(operation, tensor)
+}
+
+/// What is wrong with an operand's shape.
+pub(crate) fn shape_error(
+    operation: &'static str,
+    operand: &'static str,
+    expected: impl Into<String>,
+    got: &Tensor,
+) -> KernelError {
+    let got = got.shape().clone();
+    KernelError::OperandShape { operation, operand, expected: expected.into(), got }
+}
+
+/// The sizes of a bank of filters, `[filter, channel, kernel mel, kernel frame]`, of odd kernels.
+pub(crate) fn odd_filters(
+    operation: &'static str,
+    weight: &Tensor,
+) -> Result<(usize, usize, usize, usize), KernelError> {
+    let odd = |&(_, _, mel, frame): &(usize, usize, usize, usize)| mel % 2 == 1 && frame % 2 == 1;
+    let sizes = weight.dims4().ok().filter(odd);
+    sizes.ok_or_else(|| shape_error(operation, "weight", "[filter, channel, odd, odd]", weight))
 }
 
 fn check_device(operation: &'static str, tensor: &Tensor) -> Result<(), KernelError> {

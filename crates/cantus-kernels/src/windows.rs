@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use crate::KernelError;
 use crate::element::Element;
-use crate::operand::check_input;
+use crate::operand::{check_input, shape_error};
 
 /// Windows of `(mel, frame)` values side by side in planes of a size; what fills no window is
 /// dropped.
@@ -35,15 +35,11 @@ impl Windows {
         let fits = |&(_, _, height, width): &(usize, usize, usize, usize)| {
             height >= window.0 && width >= window.1 && u32::try_from(height * width).is_ok()
         };
-        match x.dims4().ok().filter(fits) {
-            Some((_, _, height, width)) => Ok(Self { height, width, window }),
-            None => Err(KernelError::OperandShape {
-                operation,
-                operand: "input",
-                expected: format!("[batch, channel, mel >= {}, frame >= {}]", window.0, window.1),
-                got: x.shape().clone(),
-            }),
-        }
+        let Some((_, _, height, width)) = x.dims4().ok().filter(fits) else {
+            let expected = format!("[batch, channel, mel >= {}, frame >= {}]", window.0, window.1);
+            return Err(shape_error(operation, "input", expected, x));
+        };
+        Ok(Self { height, width, window })
     }
 
     /// Windows in a column and in a row of a plane.

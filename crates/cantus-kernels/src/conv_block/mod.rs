@@ -34,7 +34,9 @@ use self::weights::{Direction, FilterShape, PackedFilters};
 use crate::activation::Activation;
 use crate::batch_norm::BatchNormTraining;
 use crate::dropout::{DropoutKey, Mask};
-use crate::operand::{check_input, check_operand, elements, result, tensor, with_elements};
+use crate::operand::{
+    check_input, check_operand, elements, odd_filters, result, shape_error, tensor, with_elements,
+};
 use crate::path::Path;
 use crate::{
     KernelError, batch_norm_max_pool2d_eval, batch_norm_max_pool2d_train, conv2d_same,
@@ -195,24 +197,16 @@ fn layer_of(
 ) -> Result<Option<Layer>, KernelError> {
     check_input(OPERATION, x)?;
     let ConvBlockParameters { weight, bias, gamma, beta } = parameters;
-    let shape_error = |operand, expected: &str, got: &Tensor| KernelError::OperandShape {
-        operation: OPERATION,
-        operand,
-        expected: expected.to_owned(),
-        got: got.shape().clone(),
-    };
-    let (batch, height, width, channels) =
-        x.dims4().map_err(|_| shape_error("input", "[batch, mel, frame, channel]", x))?;
-    let odd = |&(_, _, mel, frame): &(usize, usize, usize, usize)| mel % 2 == 1 && frame % 2 == 1;
-    let Some((filters, _, mel, frame)) = weight.dims4().ok().filter(odd) else {
-        return Err(shape_error("weight", "[filter, channel, odd, odd]", weight));
-    };
+    let (batch, height, width, channels) = x
+        .dims4()
+        .map_err(|_| shape_error(OPERATION, "input", "[batch, mel, frame, channel]", x))?;
+    let (filters, _, mel, frame) = odd_filters(OPERATION, weight)?;
     check_operand(OPERATION, x, "weight", weight, &[filters, channels, mel, frame])?;
     for (name, operand) in [("bias", bias), ("gamma", gamma), ("beta", beta)] {
         check_operand(OPERATION, x, name, operand, &[filters])?;
     }
     if x.elem_count() == 0 || filters == 0 {
-        return Err(shape_error("input and weight", "no empty axis", x));
+        return Err(shape_error(OPERATION, "input and weight", "no empty axis", x));
     }
     if !(settings.epsilon > 0.0 && settings.epsilon.is_finite()) {
         return Err(KernelError::Parameter {
@@ -225,7 +219,7 @@ fn layer_of(
     let pool = settings.pool;
     if pool.0 == 0 || pool.1 == 0 || pool.0 > height || pool.1 > width {
         let expected = format!("[batch, mel >= {}, frame >= {}, channel]", pool.0, pool.1);
-        return Err(shape_error("input", &expected, x));
+        return Err(shape_error(OPERATION, "input", expected, x));
     }
     if x.dtype() != DType::F32 || pool.0 * pool.1 > LARGEST_WINDOW {
         return Ok(None);

@@ -113,7 +113,7 @@ pub fn conv_block_train(
         epsilon: settings.epsilon,
         mask,
         statistics: Arc::clone(&statistics),
-        convolved: OnceLock::new(),
+        forward: OnceLock::new(),
     };
     let output = x.contiguous()?.apply_op2(&packed(parameters)?, operation)?;
     let Some(statistics) = statistics.get() else {
@@ -378,7 +378,8 @@ struct TrainBlock {
     epsilon: f64,
     mask: Option<Mask>,
     statistics: Arc<OnceLock<Statistics>>,
-    convolved: OnceLock<Convolved>,
+    /// What the forward pass leaves, and the filters as it packed them.
+    forward: OnceLock<(Convolved, PackedFilters)>,
 }
 
 impl TrainBlock {
@@ -394,22 +395,22 @@ impl TrainBlock {
             normalise(layer, self.path, &mut convolved, &statistics, &split, self.mask.as_ref());
         // A second forward pass of the same node would find the same.
         let _ = self.statistics.set(statistics);
-        let _ = self.convolved.set(convolved);
+        let _ = self.forward.set((convolved, filters));
         y
     }
 
     fn backward(&self, parameters: &[f32], dy: &[f32]) -> Option<Gradients> {
         let layer = &self.layer;
+        let (convolved, filters) = self.forward.get()?;
         let split = Split::of(parameters, layer);
-        let filters = split.pack(layer, self.path);
         let backward_filters = split.pack_backward(layer, self.path);
         let (bias, gamma) = (layer.filled(split.bias), layer.filled(split.gamma));
         let pass = Backward {
             layer,
             path: self.path,
-            convolved: self.convolved.get()?,
+            convolved,
             statistics: self.statistics.get()?,
-            parameters: Parameters { filters: &filters, bias: &bias, gamma: &gamma },
+            parameters: Parameters { filters, bias: &bias, gamma: &gamma },
             filters: &backward_filters,
             dropout_scale: self.mask.as_ref().map_or(1.0, |mask| mask.scale),
         };

@@ -1,12 +1,12 @@
 //! Writes a small album whose values follow a formula, so that any Parquet reader can be checked
-//! against it: `cargo run --example album -- /tmp/album.parquet [f16]`.
+//! against it: `cargo run --example album -- target/album.parquet [f16]`.
 //!
 //! Value `i` (from 0) of song `s` is `-0.0137 * (i * (s + 1) mod 5839)`, computed as f32. In
 //! Python:
 //!
 //! ```python
 //! import numpy, pyarrow.parquet
-//! table = pyarrow.parquet.read_table("/tmp/album.parquet")
+//! table = pyarrow.parquet.read_table("target/album.parquet")
 //! for s, song in enumerate(table.to_pylist()):
 //!     i = numpy.arange(song["n_frames"] * song["n_mels"])
 //!     expected = numpy.float32(-0.0137) * (i * (s + 1) % 5839).astype(numpy.float32)

@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("cantus-kernels", &[]),
     ("cantus-mel", &[]),
     ("cantus-pipeline", &[]),
-    ("cantus-train", &["cantus-cache", "cantus-crnn"]),
+    ("cantus-train", &["cantus-cache", "cantus-crnn", "cantus-kernels"]),
 ];
 
 fn packages() -> Vec<Value> {

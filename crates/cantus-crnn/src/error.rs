@@ -90,13 +90,6 @@ pub enum CrnnError {
         got: DType,
     },
 
-    /// Target classes do not fit the logits.
-    #[error("loss: {problem}")]
-    Targets {
-        /// What is wrong.
-        problem: String,
-    },
-
     /// The file is no safetensors file, or its header contradicts its size.
     #[error("not a valid safetensors file: {0}")]
     SafeTensors(#[from] safetensors::SafeTensorError),

@@ -29,6 +29,13 @@ impl Shelf {
     }
 }
 
+/// Gives the scratch space that is kept from step to step back to the system: worth calling when a
+/// training is over and the process goes on.
+pub fn release_scratch() {
+    let mut shelf = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+    shelf.spaces = Vec::new();
+}
+
 /// Numbers left over from whoever had the space before; it goes back when dropped.
 #[derive(Debug)]
 pub(crate) struct Buffer {

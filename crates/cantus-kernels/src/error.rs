@@ -55,6 +55,15 @@ pub enum KernelError {
         got: f64,
     },
 
+    /// The classes that a loss is computed for, or their weights, do not fit.
+    #[error("{operation}: {problem}")]
+    Targets {
+        /// The operation that was called.
+        operation: &'static str,
+        /// What does not fit, in words.
+        problem: String,
+    },
+
     /// A tensor does not live in main memory: there is no code for GPUs here.
     #[error("{operation}: runs on the CPU alone, got a tensor on another device")]
     Device {

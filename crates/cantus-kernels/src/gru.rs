@@ -23,16 +23,15 @@ use rayon::prelude::*;
 
 use crate::KernelError;
 use crate::element::Element;
-use crate::matmul::{Matrix, MatrixMut, multiply, multiply_add};
 use crate::operand::{
     check_input, check_operand, element_type_error, elements, result, shape_error, tensor,
     with_elements,
 };
+use crate::recurrent::{
+    Gate, add_products, add_up_rows, by_step, project, project_back, recurrent_back, transposed,
+};
 
 const OPERATION: &str = "gru";
-
-/// Rows of a product that one task computes: a fixed number, so that sums do not depend on threads.
-const ROWS: usize = 64;
 
 /// Where the reset gate stands, and the gates' nonlinearity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,22 +137,10 @@ impl Gru {
         Weights { input, recurrent, bias, recurrent_bias: (!rest.is_empty()).then_some(rest) }
     }
 
-    fn gate<T: Element>(&self, x: T) -> T {
-        let x = x.to_f64();
-        T::from_f64(match self.kind {
-            GruKind::ResetBefore => (0.2 * x + 0.5).clamp(0.0, 1.0),
-            GruKind::ResetAfter => 1.0 / (1.0 + (-x).exp()),
-        })
-    }
-
-    /// The derivative of a gate, from its value; 0 where a hard gate is shut or fully open.
-    fn gate_slope<T: Element>(&self, gate: T) -> T {
+    fn gate(&self) -> Gate {
         match self.kind {
-            GruKind::ResetBefore => {
-                let inside = gate > T::zero() && gate < T::one();
-                T::select(inside, T::from_f64(0.2), T::zero())
-            }
-            GruKind::ResetAfter => gate * (T::one() - gate),
+            GruKind::ResetBefore => Gate::HardSigmoid,
+            GruKind::ResetAfter => Gate::Logistic,
         }
     }
 
@@ -161,20 +148,7 @@ impl Gru {
     fn forward<T: Element>(&self, x: &[T], parameters: &[T]) -> (Vec<T>, Vec<T>) {
         let (units, gates) = (self.units, 3 * self.units);
         let weights = self.split(parameters);
-        let mut inputs = vec![T::zero(); self.steps * self.batch * gates];
-        inputs.par_chunks_mut(ROWS * gates).zip(x.par_chunks(ROWS * self.features)).for_each(
-            |(inputs, x)| {
-                let rows = x.len() / self.features;
-                for row in inputs.chunks_exact_mut(gates) {
-                    row.copy_from_slice(weights.bias);
-                }
-                multiply_add(
-                    &mut MatrixMut::rows(inputs, rows, gates, gates),
-                    Matrix::rows(x, rows, self.features, self.features),
-                    Matrix::rows(weights.input, gates, self.features, self.features).transposed(),
-                );
-            },
-        );
+        let inputs = project(x, weights.input, weights.bias);
         // Units of the state first, so that each adds a whole row.
         let recurrent = transposed(weights.recurrent, gates, units);
         let weights = Weights { recurrent: &recurrent, ..weights };
@@ -224,7 +198,7 @@ impl Gru {
             }
         }
         for unit in 0..2 * units {
-            saved[unit] = self.gate(input[unit] + product[unit]);
+            saved[unit] = self.gate().value(input[unit] + product[unit]);
         }
         if self.kind == GruKind::ResetBefore {
             for (unit, row) in weights.recurrent.chunks_exact(gates).enumerate() {
@@ -303,46 +277,17 @@ impl Gru {
                 }
             });
         let dinput_by_step = by_step(&dinput, self.batch, self.steps, gates);
-        let mut dx = vec![T::zero(); x.len()];
-        dx.par_chunks_mut(ROWS * self.features)
-            .zip(dinput_by_step.par_chunks(ROWS * gates))
-            .for_each(|(dx, dinput)| {
-                let rows = dinput.len() / gates;
-                multiply(
-                    &mut MatrixMut::rows(dx, rows, self.features, self.features),
-                    Matrix::rows(dinput, rows, gates, gates),
-                    Matrix::rows(weights.input, gates, self.features, self.features),
-                );
-            });
         let mut dparameters = vec![T::zero(); parameters.len()];
         let (dweight, rest) = dparameters.split_at_mut(weights.input.len());
         let (dweight_hh, dbiases) = rest.split_at_mut(weights.recurrent.len());
-        // A gate's rows at a time: enough for two or three threads, and the order stays fixed.
-        dweight.par_chunks_mut(units * self.features).enumerate().for_each(|(gate, dweight)| {
-            multiply(
-                &mut MatrixMut::rows(dweight, units, self.features, self.features),
-                Matrix::rows(&dinput_by_step[gate * units..], rows, units, gates).transposed(),
-                Matrix::rows(x, rows, self.features, self.features),
-            );
-        });
+        let dx = project_back(x, weights.input, &dinput_by_step, (gates, units), dweight);
         for (gate, dweight) in dweight_hh.chunks_exact_mut(units * units).enumerate() {
             let candidate = gate == 2 && self.kind == GruKind::ResetBefore;
-            multiply(
-                &mut MatrixMut::rows(dweight, units, units, units),
-                Matrix::rows(&drecurrent[gate * units..], rows, units, gates).transposed(),
-                Matrix::rows(if candidate { &factors } else { &before }, rows, units, units),
-            );
+            let factors = if candidate { &factors } else { &before };
+            recurrent_back(&drecurrent[gate * units..], factors, (gates, units), dweight);
         }
         for (dbias, gradients) in dbiases.chunks_exact_mut(gates).zip([&dinput, &drecurrent]) {
-            let mut sums = vec![0.0; gates];
-            for row in gradients.chunks_exact(gates) {
-                for (sum, d) in sums.iter_mut().zip(row) {
-                    *sum += d.to_f64();
-                }
-            }
-            for (dbias, sum) in dbias.iter_mut().zip(sums) {
-                *dbias = T::from_f64(sum);
-            }
+            add_up_rows(gradients, dbias);
         }
         (dx, dparameters)
     }
@@ -362,7 +307,7 @@ impl Gru {
         for unit in 0..units {
             let d = back.dstate[unit];
             let (z, n) = (update[unit], candidate[unit]);
-            dinput[units + unit] = d * (back.state[unit] - n) * self.gate_slope(z);
+            dinput[units + unit] = d * (back.state[unit] - n) * self.gate().slope(z);
             dinput[2 * units + unit] = d * (T::one() - z) * (T::one() - n * n);
             earlier[unit] = d * z;
         }
@@ -377,7 +322,7 @@ impl Gru {
                 );
                 for unit in 0..units {
                     factors[unit] = reset[unit] * back.state[unit];
-                    dinput[unit] = dreset[unit] * back.state[unit] * self.gate_slope(reset[unit]);
+                    dinput[unit] = dreset[unit] * back.state[unit] * self.gate().slope(reset[unit]);
                     earlier[unit] += dreset[unit] * reset[unit];
                 }
                 drecurrent.copy_from_slice(dinput);
@@ -386,7 +331,7 @@ impl Gru {
             GruKind::ResetAfter => {
                 for unit in 0..units {
                     let d = dinput[2 * units + unit];
-                    dinput[unit] = d * recurrent[unit] * self.gate_slope(reset[unit]);
+                    dinput[unit] = d * recurrent[unit] * self.gate().slope(reset[unit]);
                 }
                 drecurrent.copy_from_slice(dinput);
                 for (d, &reset) in drecurrent[2 * units..].iter_mut().zip(reset) {
@@ -442,31 +387,6 @@ struct StepBack<'a, T> {
     dstate: &'a [T],
     /// `[3 * unit, unit]`
     recurrent: &'a [T],
-}
-
-/// `sum += d * weight`, the rows of `weight` as long as `sum`.
-fn add_products<T: Element>(d: &[T], weight: &[T], sum: &mut [T]) {
-    for (&d, row) in d.iter().zip(weight.chunks_exact(sum.len())) {
-        for (sum, &weight) in sum.iter_mut().zip(row) {
-            *sum += d * weight;
-        }
-    }
-}
-
-fn transposed<T: Element>(matrix: &[T], rows: usize, columns: usize) -> Vec<T> {
-    (0..rows * columns).map(|i| matrix[i % rows * columns + i / rows]).collect()
-}
-
-/// From `[batch, step, length]` to `[step, batch, length]`.
-fn by_step<T: Element>(values: &[T], batch: usize, steps: usize, length: usize) -> Vec<T> {
-    let mut ordered = Vec::with_capacity(values.len());
-    for step in 0..steps {
-        for item in 0..batch {
-            let start = (item * steps + step) * length;
-            ordered.extend_from_slice(&values[start..start + length]);
-        }
-    }
-    ordered
 }
 
 impl CustomOp2 for Gru {

@@ -56,7 +56,8 @@ impl Path {
         Self::ALL.into_iter().filter(|path| path.is_available()).collect()
     }
 
-    fn named(name: &str) -> Option<Self> {
+    /// The path of this name, where this processor has it.
+    pub fn named(name: &str) -> Option<Self> {
         Self::available().into_iter().find(|path| path.to_string() == name)
     }
 

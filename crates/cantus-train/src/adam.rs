@@ -2,11 +2,11 @@
 //!
 //! candle's own optimiser keeps its moments private, and its variable map has no stable order.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, Tensor, Var, bail};
+use candle_core::{DType, Tensor, Var};
+use cantus_kernels::{AdamMoments, AdamStep, adam_step};
 
 use crate::config::{AdamForm, TrainConfig};
 use crate::error::TrainError;
@@ -39,13 +39,6 @@ impl From<&TrainConfig> for AdamSettings {
     }
 }
 
-/// The moments of one parameter, flat, in the parameter's own type.
-#[derive(Debug, Clone)]
-enum Moments {
-    F32 { first: Vec<f32>, second: Vec<f32> },
-    F64 { first: Vec<f64>, second: Vec<f64> },
-}
-
 /// What [`Adam`] remembers between steps, to be saved. Names, shapes and types are the
 /// parameters'.
 #[derive(Debug, Clone)]
@@ -66,7 +59,7 @@ pub struct Adam {
     /// May be changed between steps.
     pub settings: AdamSettings,
     steps: u64,
-    moments: BTreeMap<String, Moments>,
+    moments: BTreeMap<String, AdamMoments>,
 }
 
 impl Adam {
@@ -78,13 +71,9 @@ impl Adam {
         settings: AdamSettings,
         parameters: &BTreeMap<String, Var>,
     ) -> Result<Self, TrainError> {
-        let zeros = |parameter: &Var| -> Result<_, TrainError> {
-            let zeros = parameter.zeros_like()?;
-            Moments::from_tensors(&zeros, &zeros)
-        };
         let moments = parameters
             .iter()
-            .map(|(name, parameter)| Ok((name.clone(), zeros(parameter)?)))
+            .map(|(name, parameter)| Ok((name.clone(), AdamMoments::zeros(parameter)?)))
             .collect::<Result<_, TrainError>>()?;
         Ok(Self { settings, steps: 0, moments })
     }
@@ -106,7 +95,7 @@ impl Adam {
             .iter()
             .zip(state.second.values())
             .map(|((name, first), second)| {
-                Ok((name.clone(), Moments::from_tensors(first, second)?))
+                Ok((name.clone(), AdamMoments::from_tensors(first, second)?))
             })
             .collect::<Result<_, TrainError>>()?;
         Ok(Self { settings, steps: state.steps, moments })
@@ -156,39 +145,13 @@ impl Adam {
             found.push(gradient);
         }
         self.steps += 1;
-        let coefficients = Coefficients::new(&self.settings, self.steps);
+        let step = self.settings.step(self.steps);
         for ((name, parameter), gradient) in parameters.iter().zip(&found) {
             let moments =
                 self.moments.get_mut(name).ok_or_else(|| missing("optimiser state", name))?;
-            let moments = RefCell::new(moments);
-            parameter.inplace_op1(&Update { gradient, moments, coefficients })?;
+            adam_step(parameter, gradient, moments, step)?;
         }
         Ok(())
-    }
-}
-
-impl Moments {
-    fn from_tensors(first: &Tensor, second: &Tensor) -> Result<Self, TrainError> {
-        let (first, second) = (first.flatten_all()?, second.flatten_all()?);
-        Ok(if first.dtype() == candle_core::DType::F64 {
-            Self::F64 { first: first.to_vec1()?, second: second.to_vec1()? }
-        } else {
-            Self::F32 { first: first.to_vec1()?, second: second.to_vec1()? }
-        })
-    }
-
-    fn to_tensors(&self, like: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
-        let (shape, device) = (like.shape(), &Device::Cpu);
-        Ok(match self {
-            Self::F32 { first, second } => (
-                Tensor::from_slice(first, shape, device)?,
-                Tensor::from_slice(second, shape, device)?,
-            ),
-            Self::F64 { first, second } => (
-                Tensor::from_slice(first, shape, device)?,
-                Tensor::from_slice(second, shape, device)?,
-            ),
-        })
     }
 }
 
@@ -197,113 +160,26 @@ fn missing(what: &'static str, parameter: &str) -> TrainError {
 }
 
 fn is_finite(tensor: &Tensor) -> Result<bool, TrainError> {
-    let (storage, layout) = tensor.storage_and_layout();
-    Ok(match &*storage {
-        Storage::Cpu(CpuStorage::F32(values)) => {
-            slice(values, layout)?.iter().all(|x| x.is_finite())
-        }
-        Storage::Cpu(CpuStorage::F64(values)) => {
-            slice(values, layout)?.iter().all(|x| x.is_finite())
-        }
-        _ => return Err(unsupported().into()),
+    let values = tensor.flatten_all()?;
+    Ok(match tensor.dtype() {
+        DType::F64 => values.to_vec1::<f64>()?.iter().all(|x| x.is_finite()),
+        _ => values.to_vec1::<f32>()?.iter().all(|x| x.is_finite()),
     })
 }
 
-/// The part of a storage that a contiguous tensor covers.
-fn slice<'a, T>(values: &'a [T], layout: &Layout) -> candle_core::Result<&'a [T]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
-        None => bail!("Adam wants contiguous gradients"),
-    }
-}
-
-fn unsupported() -> candle_core::Error {
-    candle_core::Error::Msg("Adam wants parameters and gradients of f32 or f64 on the CPU".into())
-}
-
-/// The numbers of one step, shared by all parameters:
-/// `p -= rate * m / (sqrt(v) * root_scale + epsilon)`.
-#[derive(Debug, Clone, Copy)]
-struct Coefficients {
-    beta1: f64,
-    beta2: f64,
-    rate: f64,
-    root_scale: f64,
-    epsilon: f64,
-}
-
-impl Coefficients {
-    fn new(settings: &AdamSettings, step: u64) -> Self {
-        let AdamSettings { learning_rate, beta1, beta2, epsilon, form } = *settings;
-        let t = step as f64;
-        let (correction1, correction2) = (1.0 - beta1.powf(t), 1.0 - beta2.powf(t));
-        let (rate, root_scale) = match form {
-            AdamForm::Keras => (learning_rate * correction2.sqrt() / correction1, 1.0),
-            AdamForm::Torch => (learning_rate / correction1, 1.0 / correction2.sqrt()),
-        };
-        Self { beta1, beta2, rate, root_scale, epsilon }
-    }
-}
-
-/// The update of one parameter. candle lends its storage for writing through this trait alone.
-struct Update<'a> {
-    gradient: &'a Tensor,
-    moments: RefCell<&'a mut Moments>,
-    coefficients: Coefficients,
-}
-
-impl InplaceOp1 for Update<'_> {
-    fn name(&self) -> &'static str {
-        "adam"
-    }
-
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
-        let Some((start, end)) = layout.contiguous_offsets() else {
-            bail!("Adam wants contiguous parameters");
-        };
-        let (gradients, gradient_layout) = self.gradient.storage_and_layout();
-        let Storage::Cpu(gradients) = &*gradients else { return Err(unsupported()) };
-        let c = self.coefficients;
-        match (storage, gradients, &mut **self.moments.borrow_mut()) {
-            (
-                CpuStorage::F32(values),
-                CpuStorage::F32(gradients),
-                Moments::F32 { first, second },
-            ) => {
-                let (beta1, beta2) = (c.beta1 as f32, c.beta2 as f32);
-                let (rest1, rest2) = ((1.0 - c.beta1) as f32, (1.0 - c.beta2) as f32);
-                let (rate, root_scale, epsilon) =
-                    (c.rate as f32, c.root_scale as f32, c.epsilon as f32);
-                let moments = first.iter_mut().zip(second);
-                let gradients = slice(gradients, gradient_layout)?;
-                for ((p, g), (m, v)) in values[start..end].iter_mut().zip(gradients).zip(moments) {
-                    *m = beta1 * *m + rest1 * g;
-                    *v = beta2 * *v + rest2 * (g * g);
-                    *p -= rate * *m / (v.sqrt() * root_scale + epsilon);
-                }
-            }
-            (
-                CpuStorage::F64(values),
-                CpuStorage::F64(gradients),
-                Moments::F64 { first, second },
-            ) => {
-                let moments = first.iter_mut().zip(second);
-                let gradients = slice(gradients, gradient_layout)?;
-                for ((p, g), (m, v)) in values[start..end].iter_mut().zip(gradients).zip(moments) {
-                    *m = c.beta1 * *m + (1.0 - c.beta1) * g;
-                    *v = c.beta2 * *v + (1.0 - c.beta2) * (g * g);
-                    *p -= c.rate * *m / (v.sqrt() * c.root_scale + c.epsilon);
-                }
-            }
-            _ => return Err(unsupported()),
+impl AdamSettings {
+    fn step(&self, step: u64) -> AdamStep {
+        let Self { learning_rate, beta1, beta2, epsilon, form } = *self;
+        match form {
+            AdamForm::Keras => AdamStep::keras(learning_rate, (beta1, beta2), epsilon, step),
+            AdamForm::Torch => AdamStep::torch(learning_rate, (beta1, beta2), epsilon, step),
         }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::DType;
+    use candle_core::Device;
 
     use super::*;
 

@@ -178,3 +178,9 @@ impl TrainError {
         Self::CheckpointDamaged { reason: reason.into() }
     }
 }
+
+impl From<cantus_kernels::KernelError> for TrainError {
+    fn from(error: cantus_kernels::KernelError) -> Self {
+        Self::Tensor(error.into())
+    }
+}

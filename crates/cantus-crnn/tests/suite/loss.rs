@@ -66,11 +66,11 @@ fn targets_and_weights_that_do_not_fit_are_named() {
     let message = |targets: &[u32], weights: Option<&[f64]>| {
         cross_entropy(&logits, targets, weights).unwrap_err().to_string()
     };
-    assert_eq!(message(&[1], None), "loss: 1 targets for a batch of 2");
-    assert_eq!(message(&[1, 3], None), "loss: target 3 is none of 3 classes");
-    assert_eq!(message(&[1, 2], Some(&[1.0])), "loss: 1 class weights for 3 classes");
+    assert_eq!(message(&[1], None), "cross_entropy: 1 targets for a batch of 2");
+    assert_eq!(message(&[1, 3], None), "cross_entropy: target 3 is none of 3 classes");
+    assert_eq!(message(&[1, 2], Some(&[1.0])), "cross_entropy: 1 class weights for 3 classes");
     assert_eq!(
         message(&[1, 2], Some(&[1.0, f64::NAN, 1.0])),
-        "loss: class weight NaN is not a finite number of at least 0"
+        "cross_entropy: class weight NaN is not a finite number of at least 0"
     );
 }

@@ -1,7 +1,7 @@
 //! The recurrent layer against one written for reading, and against finite differences.
 
 use candle_core::{DType, Tensor};
-use cantus_kernels::{GruKind, GruParameters, gru};
+use cantus_kernels::{GruKind, GruParameters, LstmKind, LstmParameters, gru, lstm};
 
 use crate::difference::check_gradients;
 use crate::numbers::{assert_close, random, random_f32, values};
@@ -147,5 +147,74 @@ fn biases_that_do_not_belong_to_the_form_and_empty_sequences_are_refused() {
     ] {
         let message = result.unwrap_err().to_string();
         assert!(message.starts_with(expected), "{message}");
+    }
+}
+
+/// Input, input weights, recurrent weights, bias.
+fn lstm_operands() -> Vec<Tensor> {
+    vec![
+        random(&[STEPS, BATCH, FEATURES], 1),
+        random(&[4 * UNITS, FEATURES], 2),
+        random(&[4 * UNITS, UNITS], 3),
+        random(&[4 * UNITS], 4),
+    ]
+}
+
+fn run_lstm(operands: &[Tensor], kind: LstmKind) -> Tensor {
+    let parameters =
+        LstmParameters { weight_ih: &operands[1], weight_hh: &operands[2], bias: &operands[3] };
+    lstm(&operands[0], parameters, kind).unwrap()
+}
+
+/// `[step, batch, unit]`, one number at a time.
+fn lstm_reference(operands: &[Tensor], kind: LstmKind) -> Vec<f64> {
+    let of = |index: usize| values(&operands[index]);
+    let (x, input, recurrent, bias) = (of(0), of(1), of(2), of(3));
+    let mut states = vec![0.0; STEPS * BATCH * UNITS];
+    for item in 0..BATCH {
+        let (mut state, mut cell) = ([0.0; UNITS], [0.0; UNITS]);
+        for step in 0..STEPS {
+            let sum = |gate: usize, unit: usize| {
+                let row = gate * UNITS + unit;
+                let start = (step * BATCH + item) * FEATURES;
+                let from_input = (0..FEATURES).map(|f| x[start + f] * input[row * FEATURES + f]);
+                let from_state = (0..UNITS).map(|u| state[u] * recurrent[row * UNITS + u]);
+                bias[row] + from_input.sum::<f64>() + from_state.sum::<f64>()
+            };
+            let gate = |gate: usize, unit: usize| match kind {
+                LstmKind::HardSigmoid => (0.2 * sum(gate, unit) + 0.5).clamp(0.0, 1.0),
+                LstmKind::Logistic => 1.0 / (1.0 + (-sum(gate, unit)).exp()),
+            };
+            let next: Vec<(f64, f64)> = (0..UNITS)
+                .map(|unit| {
+                    let cell = gate(1, unit) * cell[unit] + gate(0, unit) * sum(2, unit).tanh();
+                    (cell, gate(3, unit) * cell.tanh())
+                })
+                .collect();
+            for (unit, (next_cell, next_state)) in next.into_iter().enumerate() {
+                (cell[unit], state[unit]) = (next_cell, next_state);
+                states[(step * BATCH + item) * UNITS + unit] = next_state;
+            }
+        }
+    }
+    states
+}
+
+#[test]
+fn both_gates_of_long_short_term_memory_equal_their_definition() {
+    for kind in [LstmKind::HardSigmoid, LstmKind::Logistic] {
+        let operands = lstm_operands();
+        let expected = lstm_reference(&operands, kind);
+        assert_close(&values(&run_lstm(&operands, kind)), &expected, 1e-14);
+        let single: Vec<Tensor> =
+            operands.iter().map(|operand| operand.to_dtype(DType::F32).unwrap()).collect();
+        assert_close(&values(&run_lstm(&single, kind)), &expected, 1e-6);
+    }
+}
+
+#[test]
+fn the_gradients_of_long_short_term_memory_equal_finite_differences() {
+    for kind in [LstmKind::HardSigmoid, LstmKind::Logistic] {
+        check_gradients(&lstm_operands(), |operands| run_lstm(operands, kind));
     }
 }

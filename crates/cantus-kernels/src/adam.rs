@@ -1,0 +1,218 @@
+//! One step of Adam (Kingma & Ba 2015) on one parameter, in place.
+
+use std::cell::RefCell;
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Tensor};
+use pulp::{Simd, WithSimd};
+
+use crate::KernelError;
+use crate::operand::{check_input, check_operand, element_type_error, tensor, with_elements};
+use crate::path::Path;
+
+const OPERATION: &str = "adam";
+
+/// The numbers of one step: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
+/// `p -= rate m / (sqrt(v) root_scale + epsilon)`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamStep {
+    /// Decay of the mean of gradients.
+    pub beta1: f64,
+    /// Decay of the mean of squared gradients.
+    pub beta2: f64,
+    /// What the mean is multiplied by, its bias corrected.
+    pub rate: f64,
+    /// What the root of the mean of squares is multiplied by.
+    pub root_scale: f64,
+    /// What keeps from dividing by zero.
+    pub epsilon: f64,
+}
+
+impl AdamStep {
+    /// Step number `step`, counted from 1, as Keras takes it: epsilon is added to the root before
+    /// its bias is corrected.
+    pub fn keras(learning_rate: f64, betas: (f64, f64), epsilon: f64, step: u64) -> Self {
+        let (correction1, correction2) = corrections(betas, step);
+        let rate = learning_rate * correction2.sqrt() / correction1;
+        Self { beta1: betas.0, beta2: betas.1, rate, root_scale: 1.0, epsilon }
+    }
+
+    /// Step number `step`, counted from 1, as the paper and PyTorch take it: epsilon is added to
+    /// the corrected root.
+    pub fn torch(learning_rate: f64, betas: (f64, f64), epsilon: f64, step: u64) -> Self {
+        let (correction1, correction2) = corrections(betas, step);
+        let (rate, root_scale) = (learning_rate / correction1, 1.0 / correction2.sqrt());
+        Self { beta1: betas.0, beta2: betas.1, rate, root_scale, epsilon }
+    }
+}
+
+fn corrections((beta1, beta2): (f64, f64), step: u64) -> (f64, f64) {
+    (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64))
+}
+
+/// The means of one parameter's gradients and of their squares, in its own element type.
+#[derive(Clone, Debug)]
+pub struct AdamMoments(Moments);
+
+#[derive(Clone, Debug)]
+enum Moments {
+    F32 { first: Vec<f32>, second: Vec<f32> },
+    F64 { first: Vec<f64>, second: Vec<f64> },
+}
+
+impl AdamMoments {
+    /// Of a parameter that has seen no gradient.
+    ///
+    /// # Errors
+    /// When it is not f32 or f64 in main memory.
+    pub fn zeros(parameter: &Tensor) -> Result<Self, KernelError> {
+        check_input(OPERATION, parameter)?;
+        let length = parameter.elem_count();
+        Ok(Self(match parameter.dtype() {
+            DType::F64 => Moments::F64 { first: vec![0.0; length], second: vec![0.0; length] },
+            _ => Moments::F32 { first: vec![0.0; length], second: vec![0.0; length] },
+        }))
+    }
+
+    /// Saved ones: the mean of gradients and the mean of their squares.
+    ///
+    /// # Errors
+    /// When shapes or element types differ, or are not f32 or f64 in main memory.
+    pub fn from_tensors(first: &Tensor, second: &Tensor) -> Result<Self, KernelError> {
+        check_input(OPERATION, first)?;
+        check_operand(OPERATION, first, "second moment", second, first.dims())?;
+        Ok(Self(match first.dtype() {
+            DType::F64 => Moments::F64 {
+                first: with_elements::<f64, _>(OPERATION, first, <[f64]>::to_vec)?,
+                second: with_elements::<f64, _>(OPERATION, second, <[f64]>::to_vec)?,
+            },
+            _ => Moments::F32 {
+                first: with_elements::<f32, _>(OPERATION, first, <[f32]>::to_vec)?,
+                second: with_elements::<f32, _>(OPERATION, second, <[f32]>::to_vec)?,
+            },
+        }))
+    }
+
+    /// Copies of both, in the shape of `parameter`.
+    ///
+    /// # Errors
+    /// When the parameter has another number of elements.
+    pub fn to_tensors(&self, parameter: &Tensor) -> Result<(Tensor, Tensor), KernelError> {
+        let shape = parameter.shape();
+        Ok(match &self.0 {
+            Moments::F32 { first, second } => {
+                (tensor(first.clone(), shape)?, tensor(second.clone(), shape)?)
+            }
+            Moments::F64 { first, second } => {
+                (tensor(first.clone(), shape)?, tensor(second.clone(), shape)?)
+            }
+        })
+    }
+}
+
+/// Moves `parameter`, such as a [`Var`](candle_core::Var), down `gradient`: its storage is written
+/// to, in place.
+///
+/// # Errors
+/// When gradient or moments have another shape or element type than the parameter, the parameter
+/// is not contiguous, or any is not f32 or f64 in main memory. Then nothing has changed.
+pub fn adam_step(
+    parameter: &Tensor,
+    gradient: &Tensor,
+    moments: &mut AdamMoments,
+    step: AdamStep,
+) -> Result<(), KernelError> {
+    check_input(OPERATION, parameter)?;
+    check_operand(OPERATION, parameter, "gradient", gradient, parameter.dims())?;
+    let gradient = gradient.detach().contiguous()?;
+    let moments = RefCell::new(moments);
+    match parameter.dtype() {
+        DType::F64 => with_elements::<f64, _>(OPERATION, &gradient, |gradient| {
+            parameter.inplace_op1(&Update {
+                gradient: Gradient::F64(gradient),
+                moments: &moments,
+                step,
+            })
+        })??,
+        _ => with_elements::<f32, _>(OPERATION, &gradient, |gradient| {
+            parameter.inplace_op1(&Update {
+                gradient: Gradient::F32(gradient),
+                moments: &moments,
+                step,
+            })
+        })??,
+    }
+    Ok(())
+}
+
+enum Gradient<'a> {
+    F32(&'a [f32]),
+    F64(&'a [f64]),
+}
+
+/// candle lends a storage for writing through this trait alone.
+struct Update<'a, 'b> {
+    gradient: Gradient<'a>,
+    moments: &'a RefCell<&'b mut AdamMoments>,
+    step: AdamStep,
+}
+
+impl InplaceOp1 for Update<'_, '_> {
+    fn name(&self) -> &'static str {
+        OPERATION
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+        let Some((start, end)) = layout.contiguous_offsets() else {
+            return Err(candle_core::Error::RequiresContiguous { op: OPERATION });
+        };
+        let dtype = storage.dtype();
+        match (storage, &self.gradient, &mut self.moments.borrow_mut().0) {
+            (CpuStorage::F32(values), Gradient::F32(gradient), Moments::F32 { first, second })
+                if first.len() == end - start =>
+            {
+                let (values, step) = (&mut values[start..end], self.step);
+                Path::current().run(SinglePrecision { values, gradient, first, second, step });
+            }
+            (CpuStorage::F64(values), Gradient::F64(gradient), Moments::F64 { first, second })
+                if first.len() == end - start =>
+            {
+                let AdamStep { beta1, beta2, rate, root_scale, epsilon } = self.step;
+                let moments = first.iter_mut().zip(second);
+                for ((p, &g), (m, v)) in values[start..end].iter_mut().zip(*gradient).zip(moments) {
+                    *m = beta1 * *m + (1.0 - beta1) * g;
+                    *v = beta2 * *v + (1.0 - beta2) * (g * g);
+                    *p -= rate * *m / (v.sqrt() * root_scale + epsilon);
+                }
+            }
+            _ => return Err(element_type_error("adam's moments", dtype)),
+        }
+        Ok(())
+    }
+}
+
+struct SinglePrecision<'a> {
+    values: &'a mut [f32],
+    gradient: &'a [f32],
+    first: &'a mut [f32],
+    second: &'a mut [f32],
+    step: AdamStep,
+}
+
+impl WithSimd for SinglePrecision<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let AdamStep { beta1, beta2, rate, root_scale, epsilon } = self.step;
+        let (rest1, rest2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
+        let (beta1, beta2, rate) = (beta1 as f32, beta2 as f32, rate as f32);
+        let (root_scale, epsilon) = (root_scale as f32, epsilon as f32);
+        let moments = self.first.iter_mut().zip(self.second);
+        for ((p, &g), (m, v)) in self.values.iter_mut().zip(self.gradient).zip(moments) {
+            *m = beta1 * *m + rest1 * g;
+            *v = beta2 * *v + rest2 * (g * g);
+            *p -= rate * *m / (v.sqrt() * root_scale + epsilon);
+        }
+    }
+}

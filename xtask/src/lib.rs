@@ -15,6 +15,7 @@ mod progress;
 mod session;
 mod settings;
 mod stages;
+mod threads;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -30,7 +31,8 @@ pub fn run<I>(arguments: I) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output, misuse to standard error; a closed pipe is
@@ -39,6 +41,16 @@ where
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    if let Some(threads) = cli.common.threads {
+        match threads::govern(threads, &arguments) {
+            Ok(None) => {}
+            Ok(Some(code)) => return code,
+            Err(error) => {
+                errors::print(&error);
+                return ExitCode::FAILURE;
+            }
+        }
+    }
     let progress = Progress::new(cli.common.quiet);
     progress.install_logging(cli.common.verbose, cli.common.quiet);
     match commands::run(cli, &progress) {

@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod bench;
 mod demo;
 mod fetch;
 mod preprocess;
@@ -20,12 +21,6 @@ use crate::stages::trial::StageName;
 /// Runs a command.
 pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
     let common = &cli.common;
-    if let Some(threads) = common.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.into())
-            .build_global()
-            .context("cannot set the number of threads")?;
-    }
     match cli.command {
         Command::Demo(flags) => demo::run(common, &flags, progress),
         Command::Fetch(flags) => fetch::run(common, &flags, progress),
@@ -33,6 +28,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Train(flags) => trials::run(common, &flags, StageName::Train, progress),
         Command::Evaluate(flags) => trials::run(common, &flags, StageName::Evaluate, progress),
         Command::Report(flags) => trials::run(common, &flags, StageName::Report, progress),
+        Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)
         }

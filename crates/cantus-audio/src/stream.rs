@@ -53,6 +53,19 @@ impl Damage {
         self.damaged_packets == 0 && !self.truncated
     }
 
+    /// What was lost, in words; empty if nothing was.
+    pub fn describe(&self) -> String {
+        let Self { packets, damaged_packets, truncated } = *self;
+        let mut parts = Vec::new();
+        if damaged_packets > 0 {
+            parts.push(format!("{damaged_packets} of {packets} packets could not be decoded"));
+        }
+        if truncated {
+            parts.push("the file ends before its music does".to_owned());
+        }
+        parts.join("; ")
+    }
+
     /// More than 5 % of the packets were lost.
     fn is_fatal(&self) -> bool {
         self.damaged_packets > FORGIVEN_PACKETS && self.damaged_packets * 20 > self.packets
@@ -392,13 +405,7 @@ impl AudioStream {
             self.damage.truncated |= self.frames + tolerance < stated;
         }
         if !self.damage.is_none() {
-            tracing::warn!(
-                origin = %self.origin,
-                packets = self.damage.packets,
-                damaged = self.damage.damaged_packets,
-                truncated = self.damage.truncated,
-                "decoded a damaged file"
-            );
+            tracing::info!(origin = %self.origin, "damaged: {}", self.damage.describe());
         }
         Ok(())
     }

@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             sample_rate: 16_000,
             n_frames,
             n_mels: 128,
+            damage: String::new(),
         };
         let mel: Vec<f32> = (0..info.n_values() as u64)
             .map(|i| -0.0137 * (i * u64::from(song + 1) % 5839) as f32)

@@ -21,7 +21,7 @@ use crate::song_info::{Precision, SongInfo};
 /// The column with the spectrogram, which is the last.
 pub(crate) const MEL: &str = "mel";
 /// Place of the column with the spectrogram.
-pub(crate) const MEL_INDEX: usize = 11;
+pub(crate) const MEL_INDEX: usize = 12;
 
 const INFO_COLUMNS: [(&str, DataType); MEL_INDEX] = [
     ("id", DataType::Utf8),
@@ -35,6 +35,7 @@ const INFO_COLUMNS: [(&str, DataType); MEL_INDEX] = [
     ("sample_rate", DataType::UInt32),
     ("n_frames", DataType::UInt32),
     ("n_mels", DataType::UInt32),
+    ("damage", DataType::Utf8),
 ];
 
 fn mel_element(precision: Precision) -> FieldRef {
@@ -135,6 +136,7 @@ pub(crate) fn row(
             count(info.sample_rate),
             count(info.n_frames),
             count(info.n_mels),
+            text(&info.damage),
             Arc::new(list),
         ],
     )
@@ -166,6 +168,7 @@ pub(crate) fn info_of(row: &RecordBatch) -> Option<SongInfo> {
         sample_rate: count(8)?,
         n_frames: count(9)?,
         n_mels: count(10)?,
+        damage: text(11)?,
     })
 }
 

@@ -61,6 +61,8 @@ pub struct SongInfo {
     pub n_frames: u32,
     /// Mel bands of the spectrogram.
     pub n_mels: u32,
+    /// What of the music file could not be decoded and is missing, in words; empty where nothing is.
+    pub damage: String,
 }
 
 impl SongInfo {

@@ -92,15 +92,11 @@ impl Checkpoint {
 
     /// Reads a checkpoint and checks that it is whole.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, TrainError> {
-        let damaged = |error: safetensors::SafeTensorError| TrainError::damaged(error.to_string());
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-        let json = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
-        let json = json.ok_or_else(|| {
-            TrainError::damaged(format!("its header has no key `{METADATA_KEY}`"))
-        })?;
-        let header = read_header(json)?;
+        let header = header_of(bytes)?;
         let mut tensors = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(bytes).map_err(damaged)?.tensors() {
+        let whole = SafeTensors::deserialize(bytes)
+            .map_err(|error| TrainError::damaged(error.to_string()))?;
+        for (name, view) in whole.tensors() {
             tensors.insert(name, view.load(&candle_core::Device::Cpu)?);
         }
         if content_hash(&header.identity, &header.progress, &tensors)? != header.blake3 {
@@ -134,6 +130,24 @@ impl Checkpoint {
             })
             .collect()
     }
+}
+
+/// How many whole epochs the training in a checkpoint has behind it. Reads the header alone.
+///
+/// # Errors
+///
+/// If the bytes are no checkpoint of this version.
+pub fn epochs_in_checkpoint(bytes: &[u8]) -> Result<usize, TrainError> {
+    Ok(header_of(bytes)?.progress.history.len())
+}
+
+fn header_of(bytes: &[u8]) -> Result<Header, TrainError> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)
+        .map_err(|error| TrainError::damaged(error.to_string()))?;
+    let json = metadata.metadata().as_ref().and_then(|entries| entries.get(METADATA_KEY));
+    read_header(
+        json.ok_or_else(|| TrainError::damaged(format!("its header has no key `{METADATA_KEY}`")))?,
+    )
 }
 
 fn read_header(json: &str) -> Result<Header, TrainError> {

@@ -16,6 +16,7 @@ mod source;
 mod trainer;
 
 pub use adam::{Adam, AdamSettings, AdamState};
+pub use checkpoint::epochs_in_checkpoint;
 pub use clips::{Clip, ClipSet};
 pub use config::{AdamForm, ClassWeights, TrainConfig};
 pub use error::TrainError;

@@ -26,6 +26,7 @@ fn info(id: &str, n_frames: u32, n_mels: u32) -> SongInfo {
         sample_rate: 16_000,
         n_frames,
         n_mels,
+        damage: String::new(),
     }
 }
 

@@ -34,6 +34,7 @@ fn a_store_of_spectrograms_gives_the_clips_that_were_written() {
             sample_rate: 16_000,
             n_frames: n_frames as u32,
             n_mels: N_MELS as u32,
+            damage: String::new(),
         };
         writer.write_song(&info, &time_major).unwrap();
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use cantus_eval::{
     BootstrapOptions, ClipPrediction, EpochRecord, Metrics, PartCounts, Placement, Predictions,
-    ReportInput, SkippedSong, StageTiming, confusion_svg, history_svg, render_report, song_votes,
+    ReportInput, SongRemark, StageTiming, confusion_svg, history_svg, render_report, song_votes,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -159,9 +159,9 @@ fn report(metrics: Metrics, predictions: &Predictions, history: Vec<EpochRecord>
     ];
     report.warnings = vec!["Made-up predictions: nobody listened to anything.".to_owned()];
     report.notes = vec!["Clips: all whole ones of a song.".to_owned()];
-    report.skipped = vec![SkippedSong {
+    report.skipped = vec![SongRemark {
         song_id: "Paper Fox 14/album_1/09-Broken.mp3".to_owned(),
-        reason: "12 % of its packets are damaged".to_owned(),
+        remark: "12 % of its packets are damaged".to_owned(),
     }];
     report
 }

@@ -73,13 +73,11 @@ pub(crate) fn estimates(
     classes: usize,
     options: &BootstrapOptions,
 ) -> Headline<Estimate> {
-    let everything = Tally::of(songs.iter(), classes);
-    let never = everything.occurring().iter().filter(|occurs| !**occurs).count();
-    let value = everything.headline(never);
+    let value = Tally::of(songs.iter(), classes).headline();
     let replicates: Vec<Headline<f64>> = (0..options.replicates)
         .map(|replicate| {
             let chosen = draw_songs(songs.len(), replicate, options.seed);
-            Tally::of(chosen.into_iter().map(|song| &songs[song]), classes).headline(never)
+            Tally::of(chosen.into_iter().map(|song| &songs[song]), classes).headline()
         })
         .collect();
     let estimate = |score: fn(&Headline<f64>) -> f64| {
@@ -139,36 +137,25 @@ impl Tally {
         tally
     }
 
-    /// Which classes are the true or the predicted one of anything.
-    fn occurring(&self) -> Vec<bool> {
-        self.support.iter().zip(&self.predicted).map(|(s, p)| s + p > 0).collect()
-    }
-
-    /// The scores. `never` classes occur in no song at all and count as zero in the macro average,
-    /// as in the report; a class that this replicate happened to miss is left out of it, or the
-    /// interval would lie below the score.
-    fn headline(&self, never: usize) -> Headline<f64> {
+    /// The scores. The macro averages are over the classes that are the true one of something: of
+    /// the others nothing is known.
+    fn headline(&self) -> Headline<f64> {
         let total = self.support.iter().sum::<u64>().max(1) as f64;
-        let (mut f1_sum, mut f1_weighted, mut occurring) = (0.0, 0.0, 0);
-        let (mut recall_sum, mut supported) = (0.0, 0);
+        let (mut f1_sum, mut f1_weighted, mut recall_sum, mut supported) = (0.0, 0.0, 0.0, 0);
         for class in 0..self.support.len() {
             let (support, hits) = (self.support[class] as f64, self.hits[class] as f64);
-            let both = support + self.predicted[class] as f64;
-            if both > 0.0 {
-                let f1 = 2.0 * hits / both;
-                occurring += 1;
+            if support > 0.0 {
+                let f1 = 2.0 * hits / (support + self.predicted[class] as f64);
+                supported += 1;
                 f1_sum += f1;
                 f1_weighted += f1 * support;
-            }
-            if support > 0.0 {
-                supported += 1;
                 recall_sum += hits / support;
             }
         }
         Headline {
             accuracy: self.hits.iter().sum::<u64>() as f64 / total,
             weighted_f1: f1_weighted / total,
-            macro_f1: f1_sum / f64::from((occurring + never as u32).max(1)),
+            macro_f1: f1_sum / f64::from(supported.max(1)),
             balanced_accuracy: recall_sum / f64::from(supported.max(1)),
         }
     }

@@ -24,5 +24,5 @@ pub use history::{EpochRecord, best_epoch, parse_history, read_history};
 pub use metrics::{LevelMetrics, METRICS_FORMAT, Metrics};
 pub use picture::{Placement, confusion_svg, history_svg};
 pub use predictions::{ClipPrediction, Predictions};
-pub use report::{PartCounts, ReportInput, SkippedSong, StageTiming, render_report};
+pub use report::{PartCounts, ReportInput, SongRemark, StageTiming, render_report};
 pub use song::{SongPrediction, original_vote, song_votes};

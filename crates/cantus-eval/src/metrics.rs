@@ -22,7 +22,8 @@ pub struct LevelMetrics {
     pub count: u64,
     /// F1 averaged over classes by their support: the headline of the paper.
     pub weighted_f1: Estimate,
-    /// F1 averaged over classes, each counted the same.
+    /// F1 averaged over the classes that occur, each counted the same. The report's macro average
+    /// counts a class that does not occur as zero, as scikit-learn's does.
     pub macro_f1: Estimate,
     /// Share of correct predictions.
     pub accuracy: Estimate,

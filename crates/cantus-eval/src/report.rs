@@ -41,13 +41,13 @@ pub struct StageTiming {
     pub seconds: f64,
 }
 
-/// A song that could not be used.
+/// A song that there is something to say of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SkippedSong {
+pub struct SongRemark {
     /// The song's id, or its path where it has none.
     pub song_id: String,
-    /// Why it was left out.
-    pub reason: String,
+    /// What, such as why it was left out.
+    pub remark: String,
 }
 
 /// All that a report shows. Parts that are empty are left out of the page.
@@ -75,7 +75,9 @@ pub struct ReportInput {
     /// Other remarks.
     pub notes: Vec<String>,
     /// Songs that could not be used.
-    pub skipped: Vec<SkippedSong>,
+    pub skipped: Vec<SongRemark>,
+    /// Songs that were used as far as they could be decoded.
+    pub damaged: Vec<SongRemark>,
 }
 
 impl ReportInput {
@@ -98,6 +100,7 @@ impl ReportInput {
             warnings: Vec::new(),
             notes: Vec::new(),
             skipped: Vec::new(),
+            damaged: Vec::new(),
         }
     }
 }
@@ -151,6 +154,7 @@ pub fn render_report(input: &ReportInput) -> Result<String, EvalError> {
         warnings => Serde(&input.warnings),
         notes => Serde(&input.notes),
         skipped => Serde(&input.skipped),
+        damaged => Serde(&input.damaged),
     };
     render("a report", include_str!("../templates/report.html"), context)
 }

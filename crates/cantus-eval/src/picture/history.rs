@@ -95,9 +95,9 @@ struct Best {
     x: f64,
     y: Option<f64>,
     value: f64,
-    /// Whether its text stands left of the line.
-    left: bool,
-    text_y: f64,
+    /// How its text, above the panel, stands to the line: clear of the measure's name at the left
+    /// and within the panel at the right.
+    anchor: &'static str,
 }
 
 /// From epochs and values to pixels within a panel.
@@ -159,9 +159,13 @@ fn best(record: &EpochRecord, series: &Series, scale: &Scale) -> Best {
         x,
         y: value.is_finite().then(|| scale.y(value)),
         value,
-        left: x > PANEL_WIDTH * 0.7,
-        // Losses fall and accuracies rise, so this end of the line is the free one.
-        text_y: if series.fixed_most.is_none() { 12.0 } else { PANEL_HEIGHT - 10.0 },
+        anchor: if x > PANEL_WIDTH * 0.85 {
+            "end"
+        } else if x < PANEL_WIDTH * 0.35 {
+            "start"
+        } else {
+            "middle"
+        },
     }
 }
 

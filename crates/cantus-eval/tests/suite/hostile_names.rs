@@ -2,7 +2,7 @@
 
 use cantus_eval::{
     BootstrapOptions, EpochRecord, Metrics, PartCounts, Placement, Predictions, ReportInput,
-    SkippedSong, StageTiming, confusion_svg, history_svg, parse_history, render_report, song_votes,
+    SongRemark, StageTiming, confusion_svg, history_svg, parse_history, render_report, song_votes,
 };
 use roxmltree::{Document, ParsingOptions};
 
@@ -67,7 +67,8 @@ fn hostile_report() -> String {
     input.warnings = vec![SCRIPT.to_owned()];
     input.notes = vec![SCRIPT.to_owned()];
     input.skipped =
-        vec![SkippedSong { song_id: SCRIPT.to_owned(), reason: "\u{1}</td>".to_owned() }];
+        vec![SongRemark { song_id: SCRIPT.to_owned(), remark: "\u{1}</td>".to_owned() }];
+    input.damaged.clone_from(&input.skipped);
     render_report(&input).unwrap()
 }
 

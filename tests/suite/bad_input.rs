@@ -112,14 +112,20 @@ fn a_short_song_is_named_by_each_command_and_on_the_page_of_its_own_trial() {
 }
 
 #[test]
-fn a_truncated_wav_is_used_as_far_as_it_goes_or_named() {
+fn a_truncated_wav_is_used_as_far_as_it_goes_and_named_each_time() {
     let checkout = Checkout::with_music();
     let whole = fs::read(checkout.music("Alto/Album 1/Song 1.wav")).unwrap();
     checkout.bytes("Alto/Album 1/Truncated.wav", &whole[..whole.len() / 2]);
-    let ended = checkout.quick("preprocess", &[]);
-    let used = ended.code == 0 && ended.out.contains("19 songs");
-    let named = ended.code == 3 && ended.err.contains("Truncated.wav");
-    assert!(used || named, "{}\n{}", ended.out, ended.err);
+    for command in ["preprocess", "preprocess", "report"] {
+        let ended = checkout.quick(command, &[]).expect_code(0);
+        ended.expect_error(&[
+            "1 song is damaged and used as far as it goes",
+            "Truncated.wav: the file ends before its music does",
+            "put a whole copy in its place",
+        ]);
+    }
+    let page = String::from_utf8(checkout.run_file("report.html")).unwrap();
+    assert!(page.contains("Truncated.wav") && page.contains("ends before its music does"));
 }
 
 #[test]

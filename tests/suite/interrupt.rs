@@ -50,6 +50,10 @@ fn ctrl_c_keeps_a_checkpoint_and_the_next_run_ends_with_the_bytes_of_an_undistur
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("run the same command to go on"), "{said}");
     assert!(!checkout.run_file("checkpoint.safetensors").is_empty());
+    let outlook = checkout.quick("status", &[&MANY_EPOCHS[..], &["--explain"]].concat());
+    let train = outlook.out.lines().find(|line| line.trim_start().starts_with("train")).unwrap();
+    assert!(train.contains(", goes on "), "{train}");
+    assert!(outlook.out.contains("interrupted before its end"), "{}", outlook.out);
 
     let ended = checkout.quick("train", &MANY_EPOCHS).expect_code(0);
     assert!(ended.err.contains("going on after step"), "{}", ended.err);

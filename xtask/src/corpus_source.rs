@@ -57,6 +57,12 @@ impl CorpusSource {
                 fetch_command: Some(format!("cargo xtask fetch {name}")),
             });
         }
+        if name == "artist20" && !Path::new(name).exists() {
+            bail!(
+                "artist20 is known by the folder that you have it in, not by name\n\n\
+                 hint: `--corpus DIR`, after `cargo xtask fetch artist20 --from DIR` has checked it"
+            );
+        }
         Self::from_path(name)
     }
 

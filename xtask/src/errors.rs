@@ -8,20 +8,33 @@ use anyhow::Error;
 
 /// Prints an error with its causes, and the first hint that any of them has.
 pub(crate) fn print(error: &Error) {
-    let mut lines = vec![format!("error: {error}")];
-    let mut said = error.to_string();
-    for cause in error.chain().skip(1) {
+    drop(writeln!(std::io::stderr().lock(), "{}", text(error)));
+}
+
+/// The hint stands last, whether a message carries it or a crate knows it.
+fn text(error: &Error) -> String {
+    let mut lines = Vec::new();
+    let mut said = String::new();
+    let mut hints = Vec::new();
+    for cause in error.chain() {
         let cause = cause.to_string();
         // Some libraries put their cause into their own message as well.
-        if !said.contains(&cause) {
-            lines.push(format!("  because: {cause}"));
-            said.push_str(&cause);
+        if said.contains(&cause) {
+            continue;
+        }
+        said.push_str(&cause);
+        let (message, hint) = cause.split_once("\n\nhint: ").unwrap_or((&cause, ""));
+        let lead = if lines.is_empty() { "error" } else { "  because" };
+        lines.push(format!("{lead}: {message}"));
+        if !hint.is_empty() {
+            hints.push(hint.to_owned());
         }
     }
-    if let Some(hint) = error.chain().find_map(hint) {
+    hints.extend(error.chain().find_map(hint));
+    if let Some(hint) = hints.first() {
         lines.push(format!("\nhint: {hint}"));
     }
-    drop(writeln!(std::io::stderr().lock(), "{}", lines.join("\n")));
+    lines.join("\n")
 }
 
 /// An output of a stage that cannot be read back.
@@ -80,4 +93,26 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
         return hint(error.get_ref()?);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::text;
+
+    #[test]
+    fn the_hint_stands_after_the_causes() {
+        let error = anyhow!("no such file").context("cannot read `a`\n\nhint: name a file");
+        assert_eq!(
+            text(&error),
+            "error: cannot read `a`\n  because: no such file\n\nhint: name a file"
+        );
+    }
+
+    #[test]
+    fn a_cause_that_was_said_already_is_not_said_again() {
+        let error = anyhow!("disk full").context("cannot write: disk full");
+        assert_eq!(text(&error), "error: cannot write: disk full");
+    }
 }

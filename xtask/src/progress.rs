@@ -1,7 +1,7 @@
 //! Progress bars on standard error, and log lines that do not tear them.
 
 use std::borrow::Cow;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -41,6 +41,7 @@ impl Progress {
             .with_env_filter(filter)
             .with_writer(self.clone())
             .with_target(false)
+            .with_ansi(colours())
             .without_time()
             .try_init();
         // A second command of the same process (a test driving the library) keeps the first one's
@@ -98,6 +99,12 @@ impl Progress {
             drop(writeln!(io::stderr().lock(), "{}", line.as_ref()));
         });
     }
+}
+
+/// Whether log lines have colours: on a terminal whose user has not declined them
+/// (<https://no-color.org>).
+fn colours() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// A log line on its way to standard error.

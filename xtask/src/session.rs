@@ -1,7 +1,7 @@
 //! What all stages of one command share: folders, bars, hashes, and the songs that failed.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use cantus_pipeline::{Lock, StatCache, sweep_leftovers, write_atomic_bytes};
@@ -27,13 +27,14 @@ pub(crate) struct Session {
     pub(crate) force: bool,
     /// Bytes that spectrograms may take while training.
     pub(crate) memory_bytes: u64,
-    unusable: Mutex<Vec<UnusableSong>>,
+    unusable: Mutex<Vec<SongProblem>>,
+    damaged: Mutex<Vec<SongProblem>>,
     lock: Option<Lock>,
 }
 
-/// A song that could not be used, and why.
+/// A song that could not be used, or not all of it, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub(crate) struct UnusableSong {
+pub(crate) struct SongProblem {
     /// Path of the song, or its id where it lies in a corpus.
     pub(crate) song: String,
     /// What happened.
@@ -55,6 +56,7 @@ impl Session {
             force: flags.force,
             memory_bytes: (flags.memory * f64::from(1 << 30)) as u64,
             unusable: Mutex::default(),
+            damaged: Mutex::default(),
             lock: None,
         })
     }
@@ -77,44 +79,56 @@ impl Session {
     }
 
     /// Remembers a song that cannot be used.
-    pub(crate) fn add_unusable(&self, song: UnusableSong) {
-        let mut unusable = self.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !unusable.contains(&song) {
-            unusable.push(song);
-        }
+    pub(crate) fn add_unusable(&self, song: SongProblem) {
+        add(&self.unusable, song);
+    }
+
+    /// Remembers a song that is used as far as it can be decoded.
+    pub(crate) fn add_damaged(&self, song: SongProblem) {
+        add(&self.damaged, song);
     }
 
     /// The songs that could not be used so far, in order of their names.
-    pub(crate) fn unusable(&self) -> Vec<UnusableSong> {
-        let mut songs =
-            self.unusable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        songs.sort();
-        songs
+    pub(crate) fn unusable(&self) -> Vec<SongProblem> {
+        sorted(&self.unusable)
     }
 
-    /// Does a command's work, then saves the content hashes and names every unusable song. Both
-    /// are due where the work failed, too: the songs are often why, and the files were hashed.
+    /// The songs that are used as far as they can be decoded, in order of their names.
+    pub(crate) fn damaged(&self) -> Vec<SongProblem> {
+        sorted(&self.damaged)
+    }
+
+    /// Does a command's work, then saves the content hashes and names every damaged and every
+    /// unusable song. Both are due where the work failed, too: the songs are often why, and the
+    /// files were hashed.
     pub(crate) fn run(self, work: impl FnOnce(&Self) -> Result<Outcome>) -> Result<Outcome> {
         let worked = work(&self);
         let saved = if self.may_write() { self.hashes.save() } else { Ok(()) };
-        let listed = self.name_unusable();
+        self.list(
+            "is damaged and used as far as it goes",
+            "are damaged and used as far as they go",
+            &self.damaged(),
+        );
+        let unusable = self.unusable();
+        self.list("could not be used", "could not be used", &unusable);
+        let listed = if unusable.is_empty() { Outcome::Done } else { Outcome::SomeSongsUnusable };
         let outcome = worked?;
         saved.context("cannot save the table of content hashes")?;
         Ok(outcome.and(listed))
     }
 
-    fn name_unusable(&self) -> Outcome {
-        let unusable = self.unusable();
-        if unusable.is_empty() {
-            return Outcome::Done;
-        }
-        let mut lines = vec![format!("\n{} could not be used:", count(unusable.len(), "song"))];
-        for song in &unusable {
+    fn list(&self, of_one: &str, of_many: &str, songs: &[SongProblem]) {
+        let what = match songs.len() {
+            0 => return,
+            1 => of_one,
+            _ => of_many,
+        };
+        let mut lines = vec![format!("\n{} {what}:", count(songs.len(), "song"))];
+        for song in songs {
             lines.push(format!("  {}: {}", song.song, song.reason));
             lines.extend(song.hint.as_ref().map(|hint| format!("    hint: {hint}")));
         }
         self.progress.say_even_if_quiet(lines.join("\n"));
-        Outcome::SomeSongsUnusable
     }
 
     /// Writes a small file whole or not at all.
@@ -130,6 +144,19 @@ impl Session {
     pub(crate) fn hash(&self, path: PathBuf) -> Result<String> {
         Ok(self.hashes.hash_file(path)?)
     }
+}
+
+fn add(songs: &Mutex<Vec<SongProblem>>, song: SongProblem) {
+    let mut songs = songs.lock().unwrap_or_else(PoisonError::into_inner);
+    if !songs.contains(&song) {
+        songs.push(song);
+    }
+}
+
+fn sorted(songs: &Mutex<Vec<SongProblem>>) -> Vec<SongProblem> {
+    let mut songs = songs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    songs.sort();
+    songs
 }
 
 /// `1 song`, `2 songs`.

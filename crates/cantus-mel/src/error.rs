@@ -32,8 +32,8 @@ pub enum MelError {
     Empty,
     /// Reflection needs more samples than half an FFT window.
     #[error(
-        "{samples} samples are too few to pad by reflection, expected at least {least}; \
-         hint: zero padding takes any length"
+        "{samples} samples are too few to pad by reflection, expected at least {least} \
+         (zero padding takes any number)"
     )]
     TooShort {
         /// How many samples there are.

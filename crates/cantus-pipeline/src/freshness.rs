@@ -36,6 +36,22 @@ impl Freshness {
             Self::Stale(reasons) => reasons,
         }
     }
+
+    /// The same without what is said of inputs: for a look ahead, while a stage before this one
+    /// has yet to make them.
+    #[must_use]
+    pub fn without_inputs(self) -> Self {
+        let Self::Stale(mut reasons) = self else { return Self::Fresh };
+        reasons.retain(|reason| {
+            !matches!(
+                reason,
+                Reason::InputChanged { .. }
+                    | Reason::InputAdded { .. }
+                    | Reason::InputRemoved { .. }
+            )
+        });
+        Self::from_reasons(reasons)
+    }
 }
 
 /// One reason to build a stage again. Printed, it is a line for people; serialized, it has the
@@ -335,6 +351,23 @@ mod tests {
         };
         let line = reason.to_string();
         assert!(line.contains("(2 items) -> ") && line.ends_with("(3 items)"), "{line}");
+    }
+
+    #[test]
+    fn without_inputs_only_what_else_is_stale_remains() {
+        let saved = train(|e| e);
+        let song = train(|mut e| {
+            e.songs.push(("a/b/e.ogg", "33"));
+            e
+        });
+        assert!(compare(Some(&saved), &song).without_inputs().is_fresh());
+        let both = train(|mut e| {
+            e.songs.push(("a/b/e.ogg", "33"));
+            e.version = 2;
+            e
+        });
+        let left = compare(Some(&saved), &both).without_inputs();
+        assert_eq!(left.reasons(), [Reason::FormatVersionChanged { old: 1, new: 2 }]);
     }
 
     #[test]

@@ -51,9 +51,7 @@ fn dry_run(
     Session::reading(common, progress)?.run(|session| {
         for config in trial.trials()? {
             let run = Trial::new(session, config)?.run;
-            let folder = run.display().to_string();
-            Intent { would: "train, evaluate and report on", corpus: "demo", folder, songs: None }
-                .say(common)?;
+            Intent::new("train, evaluate and report on", "demo", &run).say(common)?;
         }
         Ok(Outcome::Done)
     })

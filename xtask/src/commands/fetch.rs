@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use indicatif::ProgressBar;
+use indicatif::{HumanBytes, ProgressBar};
 use serde::Serialize;
 
 use crate::cli::{CommonFlags, FetchFlags, FetchableCorpus};
@@ -13,13 +13,13 @@ use crate::commands::{print, print_json};
 use crate::corpora::artist20::check_artist20;
 use crate::corpora::demo::{self, DemoSettings};
 use crate::corpora::freemusic::{
-    FetchEvent, FetchObserver, FetchSettings, Profile, TABLE, fetch_freemusic,
+    FetchEvent, FetchObserver, FetchSettings, Profile, TABLE, fetch_freemusic, preview,
 };
 use crate::data_folder::DataFolder;
 use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::session::{Session, UnusableSong, count};
+use crate::session::{Session, SongProblem, count};
 
 /// What `fetch --json` prints.
 #[derive(Debug, Serialize)]
@@ -45,17 +45,33 @@ pub(crate) struct Intent {
     /// To how many songs, where that is known without reading them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) songs: Option<usize>,
+    /// Out of how many packages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) packages: Option<usize>,
+    /// What would come over the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) bytes_to_download: Option<u64>,
 }
 
 impl Intent {
+    /// The verb, the corpus and the folder; no more is known.
+    pub(crate) fn new(would: &'static str, corpus: &'static str, folder: &Path) -> Self {
+        let folder = folder.display().to_string();
+        Self { would, corpus, folder, songs: None, packages: None, bytes_to_download: None }
+    }
+
     /// Prints it.
     pub(crate) fn say(&self, common: &CommonFlags) -> Result<()> {
         if common.json {
             return print_json(self);
         }
-        let Self { would, corpus, folder, songs } = self;
+        let Self { would, corpus, folder, songs, packages, bytes_to_download } = self;
         let songs = songs.map_or(String::new(), |songs| format!("{} of ", count(songs, "song")));
-        print(&format!("would {would} {songs}{corpus} in {folder}\n"));
+        let packages = packages
+            .map_or(String::new(), |packages| format!(", from {}", count(packages, "package")));
+        let bytes = bytes_to_download
+            .map_or(String::new(), |bytes| format!(", {} to download", HumanBytes(bytes)));
+        print(&format!("would {would} {songs}{corpus} in {folder}{packages}{bytes}\n"));
         Ok(())
     }
 }
@@ -89,18 +105,17 @@ fn dry_run(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
     let data = DataFolder::new(&common.data);
     let intent = match flags.corpus {
         FetchableCorpus::Demo => intend_to_synthesise(&data, &DemoSettings::default()),
-        FetchableCorpus::FreeMusic(profile) => Intent {
-            would: "fetch what is missing of",
-            corpus: profile.corpus_name(),
-            folder: data.raw("freemusic").display().to_string(),
-            songs: None,
-        },
-        FetchableCorpus::Artist20 => Intent {
-            would: "check",
-            corpus: "artist20",
-            folder: artist20_folder(flags)?.display().to_string(),
-            songs: None,
-        },
+        FetchableCorpus::FreeMusic(profile) => {
+            let settings = fetch_settings(flags, &data);
+            let preview = preview(profile, &settings)?;
+            Intent {
+                songs: Some(preview.missing),
+                packages: Some(preview.packages),
+                bytes_to_download: preview.bytes_to_download,
+                ..Intent::new("fetch", profile.corpus_name(), &settings.destination)
+            }
+        }
+        FetchableCorpus::Artist20 => Intent::new("check", "artist20", artist20_folder(flags)?),
     };
     intent.say(common)?;
     Ok(Outcome::Done)
@@ -110,10 +125,8 @@ fn dry_run(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
 pub(crate) fn intend_to_synthesise(data: &DataFolder, settings: &DemoSettings) -> Intent {
     let folder = data.raw("demo");
     Intent {
-        would: "synthesise",
-        corpus: "demo",
         songs: Some(demo::songs_to_make(&folder, settings)),
-        folder: folder.display().to_string(),
+        ..Intent::new("synthesise", "demo", &folder)
     }
 }
 
@@ -189,18 +202,12 @@ fn fetch_profile(
     session: &Session,
 ) -> Result<Outcome> {
     let started = Instant::now();
-    let settings = FetchSettings {
-        table: TABLE.into(),
-        destination: session.data.raw("freemusic"),
-        debs: flags.from.clone(),
-        scratch: session.data.packages(),
-        keep_packages: flags.keep_packages,
-    };
+    let settings = fetch_settings(flags, &session.data);
     let watch = Watch::new(&session.progress, session.interrupt.clone());
     let fetched = fetch_freemusic(profile, &settings, &watch)?;
     watch.end();
     for failure in &fetched.failures {
-        session.add_unusable(UnusableSong {
+        session.add_unusable(SongProblem {
             song: failure.track.clone().unwrap_or_else(|| failure.package.clone()),
             reason: failure.reason.clone(),
             hint: None,
@@ -225,6 +232,16 @@ fn fetch_profile(
         Ok(Outcome::Done)
     } else {
         Ok(Outcome::SomeSongsUnusable)
+    }
+}
+
+fn fetch_settings(flags: &FetchFlags, data: &DataFolder) -> FetchSettings {
+    FetchSettings {
+        table: TABLE.into(),
+        destination: data.raw("freemusic"),
+        debs: flags.from.clone(),
+        scratch: data.packages(),
+        keep_packages: flags.keep_packages,
     }
 }
 
@@ -292,12 +309,7 @@ impl FetchObserver for Watch {
                     bar.finish_and_clear();
                 }
             }
-            FetchEvent::PackageFailed { package, reason } => {
-                self.progress.say(format!("package {package} failed: {reason}"));
-            }
-            FetchEvent::TrackFailed { path, reason } => {
-                self.progress.say(format!("{path} failed: {reason}"));
-            }
+            // What failed is listed at the end.
             _ => {}
         }
     }

@@ -9,7 +9,7 @@ use crate::cli::CommonFlags;
 use crate::commands::{print, print_json, status};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::session::{Session, UnusableSong, count};
+use crate::session::{Session, SongProblem, count};
 use crate::settings::{CorpusFlags, TrialFlags};
 use crate::stages::trial::{StageName, Trial};
 
@@ -22,7 +22,8 @@ struct Summary {
     albums: usize,
     songs: usize,
     hours: f64,
-    unusable: Vec<UnusableSong>,
+    unusable: Vec<SongProblem>,
+    damaged: Vec<SongProblem>,
     seconds: f64,
     interrupted: bool,
 }
@@ -58,6 +59,7 @@ pub(crate) fn run(
                 songs: stored.songs,
                 hours: stored.seconds / 3600.0,
                 unusable: session.unusable(),
+                damaged: session.damaged(),
                 seconds: started.elapsed().as_secs_f64(),
                 interrupted: outcome == Outcome::Interrupted,
             },

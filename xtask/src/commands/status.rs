@@ -10,9 +10,9 @@ use crate::cli::CommonFlags;
 use crate::commands::{print, print_json};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::session::{Session, UnusableSong};
+use crate::session::{Session, SongProblem};
 use crate::settings::TrialFlags;
-use crate::stages::trial::{StageName, Trial};
+use crate::stages::trial::{Outlook, StageName, Trial};
 
 /// Reasons shown for each stage; a corpus whose songs all changed has thousands.
 const MOST_REASONS: usize = 12;
@@ -24,7 +24,11 @@ struct TrialStatus<'a> {
     run: String,
     fresh: bool,
     stages: &'a Plan,
-    unusable: Vec<UnusableSong>,
+    /// The last whole epoch of an interrupted training that will be gone on with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumes_after_epoch: Option<usize>,
+    unusable: Vec<SongProblem>,
+    damaged: Vec<SongProblem>,
 }
 
 /// Says what of each trial is stale up to the stage `last`.
@@ -38,37 +42,48 @@ pub(crate) fn run(
     Session::reading(common, progress)?.run(|session| {
         for config in flags.trials()? {
             let trial = Trial::new(session, config)?;
-            let (plan, unusable) = trial.plan(session, last)?;
+            let outlook = trial.outlook(session, last)?;
             if common.json {
                 print_json(&TrialStatus {
                     corpus: &trial.source.name,
                     run: trial.run.display().to_string(),
-                    fresh: plan.is_fresh(),
-                    stages: &plan,
-                    unusable,
+                    fresh: outlook.plan.is_fresh(),
+                    stages: &outlook.plan,
+                    resumes_after_epoch: outlook.resumes_after_epoch,
+                    unusable: outlook.unusable,
+                    damaged: outlook.damaged,
                 })?;
             } else {
-                print(&describe(session, &trial, &plan, explain)?);
+                print(&describe(session, &trial, &outlook, explain)?);
             }
         }
         Ok(Outcome::Done)
     })
 }
 
-fn describe(session: &Session, trial: &Trial, plan: &Plan, explain: bool) -> Result<String> {
+fn describe(session: &Session, trial: &Trial, outlook: &Outlook, explain: bool) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "{}", trial.run.display())?;
-    for planned in &plan.stages {
+    for planned in &outlook.plan.stages {
         let word = match &planned.verdict {
             Verdict::Fresh => "fresh",
             Verdict::MaybeStale(_) => "stale if its inputs change",
             Verdict::Stale(_) => "stale",
         };
-        writeln!(text, "  {:<11} {word}", planned.stage)?;
+        let resumes = match outlook.resumes_after_epoch {
+            Some(0) if planned.stage == "train" => ", goes on within epoch 1".to_owned(),
+            Some(epoch) if planned.stage == "train" => format!(", goes on after epoch {epoch}"),
+            _ => String::new(),
+        };
+        writeln!(text, "  {:<11} {word}{resumes}", planned.stage)?;
         if !explain {
             continue;
         }
         let reasons = planned.verdict.reasons();
+        if !resumes.is_empty() && reasons.contains(&Reason::NeverBuilt) {
+            text.push_str("              interrupted before its end\n");
+            continue;
+        }
         for reason in reasons.iter().take(MOST_REASONS) {
             writeln!(text, "              {reason}")?;
         }

@@ -46,7 +46,7 @@ pub(crate) struct TrialFlags {
     #[command(flatten)]
     pub(crate) corpus: CorpusFlags,
     /// Clip length in seconds; a comma separates several [default: 3s]
-    #[arg(long, value_name = "SECONDS", value_delimiter = ',')]
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) clip: Vec<ClipLength>,
     /// Split by song or by album; a comma separates several [default: song]
     #[arg(long, value_delimiter = ',')]
@@ -168,11 +168,8 @@ impl TrialFlags {
         let clips = or_default(&self.clip, base.clip);
         let models = or_default(&self.model, base.model.name);
         let seeds = or_default(&self.seed, base.seed);
-        let splits = if self.split.is_empty() {
-            vec![base.split]
-        } else {
-            self.split.iter().map(|&split| split.into()).collect()
-        };
+        let splits: Vec<SplitKind> = self.split.iter().map(|&split| split.into()).collect();
+        let splits = or_default(&splits, base.split);
         let mut trials = Vec::new();
         for &model in &models {
             for &split in &splits {
@@ -235,6 +232,32 @@ impl From<SplitFlag> for SplitKind {
     }
 }
 
-fn or_default<T: Copy>(list: &[T], default: T) -> Vec<T> {
-    if list.is_empty() { vec![default] } else { list.to_vec() }
+/// The values of a list, each once, in the order given; `default` where there are none.
+fn or_default<T: Copy + PartialEq>(list: &[T], default: T) -> Vec<T> {
+    let mut values = Vec::new();
+    let only = [default];
+    for &value in if list.is_empty() { &only } else { list } {
+        if !values.contains(&value) {
+            values.push(value);
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_named_twice_is_one_trial() {
+        let flags = TrialFlags {
+            seed: vec![21, 0, 21],
+            clip: ["1s", "1"].map(|text| text.parse().unwrap()).to_vec(),
+            split: vec![SplitFlag::Album, SplitFlag::Album],
+            ..TrialFlags::default()
+        };
+        let trials = flags.trials().unwrap();
+        let seeds: Vec<u64> = trials.iter().map(|trial| trial.seed).collect();
+        assert_eq!(seeds, [21, 0]);
+    }
 }

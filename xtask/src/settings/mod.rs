@@ -122,8 +122,13 @@ impl Default for Config {
 impl Config {
     /// Reads a configuration file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "cannot read the configuration `{}`\n\n\
+                 hint: name a TOML file, such as the `config.toml` in the folder of a run",
+                path.display()
+            )
+        })?;
         Self::parse(&text)
             .with_context(|| format!("the configuration `{}` is not valid", path.display()))
     }
@@ -186,6 +191,17 @@ impl Config {
                 self.seconds_of(needed)
             );
         }
+        if let Some(seconds) = self.max_seconds_per_song
+            && self.mel.frames((seconds * f64::from(self.mel.sample_rate)) as usize)
+                < self.frames_for_one_clip()
+        {
+            bail!(
+                "`--max-seconds {seconds}` leaves no song as long as a clip of {}\n\n\
+                 hint: take at least {}s of each song, or shorter clips",
+                self.clip,
+                self.seconds_of(self.frames_for_one_clip())
+            );
+        }
         if self.split == SplitKind::Song && self.split_rng == SplitRng::Original {
             u32::try_from(self.seed).map_err(|_| CorpusError::OriginalSeed { seed: self.seed })?;
         }
@@ -211,6 +227,15 @@ impl Config {
     /// Clip length in spectrogram frames.
     pub(crate) fn frames_per_clip(&self) -> usize {
         self.clip.frames(self.mel.sample_rate, self.mel.hop_length)
+    }
+
+    /// Frames that a song must have to give a clip.
+    pub(crate) fn frames_for_one_clip(&self) -> usize {
+        match self.clip_rule {
+            // The original drops the last whole clip, so a song must hold two to give one.
+            ClipRule::Original => 2 * self.frames_per_clip(),
+            _ => self.frames_per_clip(),
+        }
     }
 
     /// The trial's folder under its corpus: `crnn2d-3s-song-0`, and a hash of every setting that
@@ -361,6 +386,11 @@ mod tests {
         assert!(seed.contains("4294967296"), "{seed}");
         let by_album = "seed = 4294967296\nsplit_rng = 'original'\nsplit = 'album'";
         Config::parse(by_album).unwrap().check_trial().unwrap();
+        let excerpt = refused("max_seconds_per_song = 2.5");
+        assert!(excerpt.contains("--max-seconds 2.5") && excerpt.contains("3.01s"), "{excerpt}");
+        let original = refused("max_seconds_per_song = 4.0\nclip_rule = 'original'");
+        assert!(original.contains("6.02s"), "{original}");
+        Config::parse("max_seconds_per_song = 3.01").unwrap().check_trial().unwrap();
         Config::default().check_trial().unwrap();
     }
 }

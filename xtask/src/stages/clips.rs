@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use cantus_corpus::{Part, Split};
 use cantus_pipeline::FingerprintBuilder;
 
-use crate::session::UnusableSong;
+use crate::session::SongProblem;
 use crate::settings::Config;
 use crate::stages::preprocess::{Store, UsableSong};
 
@@ -65,31 +65,23 @@ impl<'a> PartSongs<'a> {
 }
 
 /// The songs that are too short for one clip.
-pub(crate) fn too_short(usable: &[UsableSong], config: &Config) -> Vec<UnusableSong> {
+pub(crate) fn too_short(usable: &[UsableSong], config: &Config) -> Vec<SongProblem> {
     let all = PartSongs { songs: usable.iter().collect() };
     let clips = all.clips(config).into_iter();
     let short = all.songs.iter().zip(clips).filter(|(_, clips)| *clips == 0);
     let rate = f64::from(config.mel.sample_rate) / config.mel.hop_length as f64;
-    let named = short.map(|(usable, _)| UnusableSong {
+    let named = short.map(|(usable, _)| SongProblem {
         song: usable.song.id.clone(),
         reason: format!(
             "too short for a clip of {}: {} frames ({:.1} s), {} are needed",
             config.clip,
             usable.n_frames,
             usable.n_frames as f64 / rate,
-            needed_frames(config)
+            config.frames_for_one_clip()
         ),
         hint: Some("take shorter clips with `--clip`".to_owned()),
     });
     named.collect()
-}
-
-fn needed_frames(config: &Config) -> usize {
-    match config.clip_rule {
-        // The original drops the last whole clip, so a song must hold two to give one.
-        cantus_cache::ClipRule::Original => 2 * config.frames_per_clip(),
-        _ => config.frames_per_clip(),
-    }
 }
 
 /// Adds spectrograms and clip settings to what a stage is made of.

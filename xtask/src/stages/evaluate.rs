@@ -18,7 +18,7 @@ use crate::stages::clips::{self, PartSongs};
 use crate::stages::trial::Songs;
 use crate::stages::{environment, split, train};
 
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// Clips computed at a time; scores do not depend on it.
 const BATCH_SIZE: usize = 32;

@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use cantus_corpus::{Part, Split};
 use cantus_eval::{
-    EpochRecord, Metrics, PartCounts, Placement, ReportInput, SkippedSong, StageTiming,
+    EpochRecord, Metrics, PartCounts, Placement, ReportInput, SongRemark, StageTiming,
     confusion_svg, history_svg, read_history, render_report, song_votes,
 };
 use cantus_pipeline::{Fingerprint, Stage};
 
-use crate::session::Session;
+use crate::session::{Session, SongProblem};
 use crate::settings::Config;
 use crate::stages::clips::PartSongs;
 use crate::stages::trial::{Songs, Trial};
 use crate::stages::{evaluate, split, timing, train};
 
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// The page.
 pub(crate) fn page_path(run: &Path) -> PathBuf {
@@ -45,7 +45,8 @@ pub(crate) fn wanted(session: &Session, songs: &Songs<'_>, run: &Path) -> Result
         }
     }
     let skipped = songs.unusable.iter().map(|song| (song.song.as_str(), song.reason.as_str()));
-    Ok(builder.input_set("skipped songs", skipped).build())
+    let damaged = songs.damaged.iter().map(|song| (song.song.as_str(), song.reason.as_str()));
+    Ok(builder.input_set("skipped songs", skipped).input_set("damaged songs", damaged).build())
 }
 
 /// Writes the page and its pictures.
@@ -65,10 +66,13 @@ pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result
     input.history = history;
     input.timings = timings(run);
     input.warnings = split::warnings(&split, songs);
-    let skipped = songs.unusable.iter().cloned();
-    input.skipped =
-        skipped.map(|song| SkippedSong { song_id: song.song, reason: song.reason }).collect();
+    input.skipped = songs.unusable.iter().map(on_page).collect();
+    input.damaged = songs.damaged.iter().map(on_page).collect();
     session.write(&page_path(run), render_report(&input)?.as_bytes())
+}
+
+fn on_page(song: &SongProblem) -> SongRemark {
+    SongRemark { song_id: song.song.clone(), remark: song.reason.clone() }
 }
 
 fn write_pictures(

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpora::freemusic;
 use crate::corpus_source::{CorpusSource, Selection};
-use crate::session::{Session, UnusableSong};
+use crate::session::{Session, SongProblem};
 use crate::settings::{Config, Layout};
 
 const FORMAT_VERSION: u32 = 2;
@@ -26,7 +26,7 @@ pub(crate) struct Scanned {
     /// BLAKE3 of each song's file, by id.
     pub(crate) hashes: BTreeMap<String, String>,
     /// The songs that cannot be read.
-    pub(crate) unusable: Vec<UnusableSong>,
+    pub(crate) unusable: Vec<SongProblem>,
     /// What is worth saying, but stops nothing.
     pub(crate) notices: Vec<String>,
 }
@@ -56,7 +56,7 @@ pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) ->
             )),
             _ => error,
         })?;
-    unusable.extend(problems.into_iter().map(|problem| UnusableSong {
+    unusable.extend(problems.into_iter().map(|problem| SongProblem {
         song: problem.path.display().to_string(),
         reason: problem.kind.to_string(),
         hint: Some(problem.hint().to_owned()),
@@ -75,7 +75,7 @@ fn find_songs(
     config: &Config,
     source: &CorpusSource,
     options: &ScanOptions,
-    unusable: &mut Vec<UnusableSong>,
+    unusable: &mut Vec<SongProblem>,
 ) -> Result<Scan> {
     let scan = match (&source.selection, config.layout) {
         (Selection::Everything, Layout::Folders) => {
@@ -105,13 +105,13 @@ fn hash_songs(
     session: &Session,
     root: &Path,
     songs: Vec<Song>,
-    unusable: &mut Vec<UnusableSong>,
+    unusable: &mut Vec<SongProblem>,
 ) -> (Vec<Song>, BTreeMap<String, String>) {
-    let hashed: Vec<(Song, Result<String, UnusableSong>)> = songs
+    let hashed: Vec<(Song, Result<String, SongProblem>)> = songs
         .into_par_iter()
         .map(|song| {
             let hash =
-                session.hashes.hash_file(root.join(&song.path)).map_err(|error| UnusableSong {
+                session.hashes.hash_file(root.join(&song.path)).map_err(|error| SongProblem {
                     song: song.id.clone(),
                     reason: error.to_string(),
                     hint: error.hint().map(Into::into),
@@ -146,7 +146,7 @@ fn read_tags(
     session: &Session,
     source: &CorpusSource,
     files: &[PathBuf],
-    unusable: &mut Vec<UnusableSong>,
+    unusable: &mut Vec<SongProblem>,
 ) -> Result<Vec<TagRecord>> {
     let table = session.data.cache(&source.store).join("tags.json");
     let known: BTreeMap<String, KnownTags> = std::fs::read(&table)
@@ -192,9 +192,9 @@ fn tags_of(
     root: &Path,
     path: &Path,
     known: &BTreeMap<String, KnownTags>,
-) -> Result<(String, KnownTags), UnusableSong> {
+) -> Result<(String, KnownTags), SongProblem> {
     let full = root.join(path);
-    let unusable = |reason: String, hint: Option<String>| UnusableSong {
+    let unusable = |reason: String, hint: Option<String>| SongProblem {
         song: path.display().to_string(),
         reason,
         hint,

@@ -90,10 +90,8 @@ pub(crate) fn append(run: &Path, timing: &Timing) -> Result<()> {
     let path = run.join("timing.jsonl");
     let mut line = serde_json::to_string(timing).context("cannot write a timing as JSON")?;
     line.push('\n');
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(&path)
+    std::fs::create_dir_all(run)
+        .and_then(|()| OpenOptions::new().create(true).append(true).open(&path))
         .and_then(|mut file| file.write_all(line.as_bytes()))
         .with_context(|| format!("cannot add to `{}`", path.display()))
 }

@@ -201,6 +201,16 @@ fn begun_with(run: &Path, wanted: &Fingerprint) -> Result<Option<Precision>> {
     Ok(all.find(|&precision| saved == checkpoint_fingerprint(wanted, precision)))
 }
 
+/// The last whole epoch of an interrupted training that `wanted` goes on with, if there is one.
+pub(crate) fn resumes_after_epoch(run: &Path, wanted: &Fingerprint) -> Result<Option<usize>> {
+    if begun_with(run, wanted)?.is_none() {
+        return Ok(None);
+    }
+    // A checkpoint that cannot be read is not gone on with, either.
+    let bytes = std::fs::read(checkpoint_path(run)).unwrap_or_default();
+    Ok(cantus_train::epochs_in_checkpoint(&bytes).ok())
+}
+
 fn trainer(
     config: &Config,
     data: TrainingData,

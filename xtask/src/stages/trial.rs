@@ -9,7 +9,7 @@ use cantus_pipeline::{Fingerprint, Freshness, Plan, Stage};
 
 use crate::corpus_source::{CorpusSource, Selection};
 use crate::outcome::Outcome;
-use crate::session::{Session, UnusableSong};
+use crate::session::{Session, SongProblem};
 use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
@@ -30,6 +30,10 @@ pub(crate) enum StageName {
     /// Scores to a page.
     Report,
 }
+
+/// The stages of a run; `preprocess` is its corpus'.
+const AFTER_PREPROCESS: [StageName; 4] =
+    [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
 
 /// One trial of one configuration.
 pub(crate) struct Trial {
@@ -77,7 +81,21 @@ pub(crate) struct Songs<'a> {
     pub(crate) corpus: Corpus,
     /// The songs that this trial cannot use, sorted: unreadable, not decoded, or too short for its
     /// clips.
-    pub(crate) unusable: Vec<UnusableSong>,
+    pub(crate) unusable: Vec<SongProblem>,
+    /// Of the usable songs, those that lost something, by id.
+    pub(crate) damaged: Vec<SongProblem>,
+}
+
+/// What of a trial is stale now, without anything run.
+pub(crate) struct Outlook {
+    /// The stages, each with what will happen to it and why.
+    pub(crate) plan: Plan,
+    /// The songs that cannot be used.
+    pub(crate) unusable: Vec<SongProblem>,
+    /// The songs that are used as far as they can be decoded.
+    pub(crate) damaged: Vec<SongProblem>,
+    /// The last whole epoch of an interrupted training that will be gone on with.
+    pub(crate) resumes_after_epoch: Option<usize>,
 }
 
 impl Trial {
@@ -132,8 +150,8 @@ impl Trial {
             }
         }
         let songs = self.songs(session, &store, &scanned, last)?;
-        let after = [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
-        for name in after.into_iter().filter(|&name| name <= last) {
+        self.note_seconds(&seconds, last)?;
+        for name in AFTER_PREPROCESS.into_iter().filter(|&name| name <= last) {
             let (stage, wanted, freshness) = self.check(session, name, &songs, force(name))?;
             if freshness.is_fresh() {
                 continue;
@@ -154,6 +172,17 @@ impl Trial {
             wanted.save(&fingerprint)?;
         }
         Ok(TrialOutcome { outcome: Outcome::Done, seconds })
+    }
+
+    /// What the corpus' stages took belongs to the run that they were made for, too.
+    fn note_seconds(&self, corpus: &StageSeconds, last: StageName) -> Result<()> {
+        if last == StageName::Preprocess {
+            return Ok(());
+        }
+        for (stage, seconds) in &corpus.0 {
+            timing::append(&self.run, &Timing::whole(stage, *seconds))?;
+        }
+        Ok(())
     }
 
     fn run_stage(
@@ -222,8 +251,12 @@ impl Trial {
         for song in &unusable {
             session.add_unusable(song.clone());
         }
+        let damaged: Vec<SongProblem> = damaged(&usable).collect();
+        for song in &damaged {
+            session.add_damaged(song.clone());
+        }
         let corpus = corpus_of(&usable, scanned)?;
-        Ok(Songs { store, usable, corpus, unusable })
+        Ok(Songs { store, usable, corpus, unusable, damaged })
     }
 
     /// What is stored of the corpus now.
@@ -241,12 +274,8 @@ impl Trial {
         })
     }
 
-    /// What is stale now, and why, without running anything; and the songs that cannot be used.
-    pub(crate) fn plan(
-        &self,
-        session: &Session,
-        last: StageName,
-    ) -> Result<(Plan, Vec<UnusableSong>)> {
+    /// What is stale now, and why, without running anything.
+    pub(crate) fn outlook(&self, session: &Session, last: StageName) -> Result<Outlook> {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
         let force = |stage: StageName| session.force && stage == last;
@@ -254,13 +283,24 @@ impl Trial {
             scan::freshness(session, &self.config, &self.source, &scanned)?,
             store.freshness(&scanned, force(StageName::Preprocess)),
         ];
+        let all_decoded = stages.iter().all(|(stage, freshness)| {
+            stage.name != StageName::Preprocess.as_str() || freshness.is_fresh()
+        });
         let songs = self.songs(session, &store, &scanned, last)?;
-        let after = [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
-        for name in after.into_iter().filter(|&name| name <= last) {
-            let (stage, _, freshness) = self.check(session, name, &songs, force(name))?;
+        let mut resumes_after_epoch = None;
+        for name in AFTER_PREPROCESS.into_iter().filter(|&name| name <= last) {
+            let (stage, wanted, mut freshness) = self.check(session, name, &songs, force(name))?;
+            if !all_decoded {
+                // What the songs will be is not known yet: that they are stale says it.
+                freshness = freshness.without_inputs();
+            }
+            if name == StageName::Train && !freshness.is_fresh() && !force(name) {
+                resumes_after_epoch = train::resumes_after_epoch(&self.run, &wanted)?;
+            }
             stages.push((stage, freshness));
         }
-        Ok((Plan::explain(stages)?, songs.unusable))
+        let Songs { unusable, damaged, .. } = songs;
+        Ok(Outlook { plan: Plan::explain(stages)?, unusable, damaged, resumes_after_epoch })
     }
 
     /// Of all other runs of this corpus, the one whose stage was made of most nearly the same:
@@ -308,6 +348,16 @@ impl StageName {
             Self::Report => "report",
         }
     }
+}
+
+/// The songs that are used as far as they can be decoded.
+fn damaged(usable: &[UsableSong]) -> impl Iterator<Item = SongProblem> {
+    let damaged = usable.iter().filter(|usable| !usable.damage.is_empty());
+    damaged.map(|usable| SongProblem {
+        song: usable.song.id.clone(),
+        reason: usable.damage.clone(),
+        hint: Some("put a whole copy in its place, and the same command takes it".to_owned()),
+    })
 }
 
 /// Songs with a spectrogram as a corpus.

@@ -105,15 +105,7 @@ pub(crate) fn fetch_freemusic(
         observer.event(FetchEvent::TrackKept { path });
         summary.kept += 1;
     }
-    let needed: Vec<&Package> = table
-        .packages
-        .values()
-        .filter(|package| {
-            table.tracks_of(profile).any(|track| {
-                track.package == package.name && !complete.contains(track.path.as_str())
-            })
-        })
-        .collect();
+    let needed = packages_of_missing(&table, profile, &complete);
     let mut fetch = Fetch {
         settings,
         observer,
@@ -155,6 +147,56 @@ pub(crate) fn fetch_freemusic(
     summary.written_of_other_profiles = others.len();
     summary.missing = wanted.difference(&in_place).map(|&path| path.to_owned()).collect();
     Ok(summary)
+}
+
+/// What a fetch would have to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Preview {
+    /// Songs of the profile that are missing.
+    pub(crate) missing: usize,
+    /// Packages that hold them.
+    pub(crate) packages: usize,
+    /// What the archive would be asked for; none where it cannot be asked.
+    pub(crate) bytes_to_download: Option<u64>,
+}
+
+/// Looks at what is missing of a profile, and changes nothing.
+///
+/// # Errors
+///
+/// If the table or the folder of packages cannot be read.
+pub(crate) fn preview(profile: Profile, settings: &FetchSettings) -> Result<Preview> {
+    let table = Table::read(&settings.table)?;
+    let complete = complete_tracks(&table, &settings.destination);
+    let needed = packages_of_missing(&table, profile, &complete);
+    let bytes_to_download = if settings.debs.is_some() {
+        Some(0)
+    } else {
+        let scratch = Scratch::new(&settings.scratch, settings.keep_packages);
+        let absent: Vec<&Package> =
+            needed.iter().copied().filter(|package| scratch.find(package).is_none()).collect();
+        let offers = if absent.is_empty() { Ok(BTreeMap::new()) } else { apt::look_up(&absent) };
+        offers
+            .ok()
+            .filter(|offers| offers.len() == absent.len())
+            .map(|offers| offers.values().map(|offer| offer.bytes).sum())
+    };
+    let missing =
+        table.tracks_of(profile).filter(|track| !complete.contains(track.path.as_str())).count();
+    Ok(Preview { missing, packages: needed.len(), bytes_to_download })
+}
+
+fn packages_of_missing<'a>(
+    table: &'a Table,
+    profile: Profile,
+    complete: &BTreeSet<&str>,
+) -> Vec<&'a Package> {
+    let is_needed = |package: &&Package| {
+        table
+            .tracks_of(profile)
+            .any(|track| track.package == package.name && !complete.contains(track.path.as_str()))
+    };
+    table.packages.values().filter(is_needed).collect()
 }
 
 /// The paths of the tracks whose file is there with the right sum.
@@ -216,7 +258,17 @@ impl Fetch<'_> {
                 Ok(path) => Source::file(path, true),
                 Err(error) => Source::Nowhere(format!("{error:#}")),
             };
-            return Ok(needed.iter().map(|&package| (package, find(package))).collect());
+            let found: Vec<_> = needed.iter().map(|&package| (package, find(package))).collect();
+            let is_nowhere = |(_, source): &(_, Source)| matches!(source, Source::Nowhere(_));
+            if !found.is_empty() && found.iter().all(is_nowhere) {
+                return Err(anyhow!(
+                    "`{}` has none of the {} packages that are needed\n\nhint: {}",
+                    self.settings.debs.as_deref().unwrap_or(Path::new("")).display(),
+                    needed.len(),
+                    folder_hint(needed)
+                ));
+            }
+            return Ok(found);
         }
         let left: Vec<Option<PathBuf>> =
             needed.iter().map(|package| self.scratch.find(package)).collect();

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use cantus_corpus::{Corpus, Song, song_id, write_manifest};
 
-pub(crate) use fetch::{FetchSettings, fetch_freemusic};
+pub(crate) use fetch::{FetchSettings, fetch_freemusic, preview};
 pub(crate) use observer::{FetchEvent, FetchObserver};
 
 use table::Table;

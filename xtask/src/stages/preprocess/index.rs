@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result};
-use cantus_cache::AlbumFile;
+use cantus_cache::{AlbumFile, SongInfo};
 use cantus_pipeline::write_atomic_bytes;
 use serde::{Deserialize, Serialize};
 
@@ -21,14 +21,20 @@ pub(crate) struct StoredSong {
     pub(crate) n_frames: u32,
     /// Seconds of the recording that were used.
     pub(crate) seconds: f64,
-    /// Packets of the recording that could not be decoded, where there were any.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) damaged_packets: u64,
+    /// What of the recording could not be decoded, in words; empty where nothing is missing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) damage: String,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+impl From<&SongInfo> for StoredSong {
+    fn from(info: &SongInfo) -> Self {
+        Self {
+            source_hash: info.source_hash.clone(),
+            n_frames: info.n_frames,
+            seconds: info.seconds,
+            damage: info.damage.clone(),
+        }
+    }
 }
 
 /// A song that could not be turned into a spectrogram.
@@ -104,8 +110,8 @@ impl Index {
     }
 
     /// The songs that the file of an album holds, by id.
-    pub(crate) fn songs_in(&self, file: &Path) -> impl Iterator<Item = (&String, &StoredSong)> {
-        self.files.get(file).into_iter().flat_map(|indexed| &indexed.songs)
+    pub(crate) fn songs_in(&self, file: &Path) -> impl Iterator<Item = &String> {
+        self.files.get(file).into_iter().flat_map(|indexed| indexed.songs.keys())
     }
 
     /// Takes note of what `file` holds, where it changed since the last look. A file that is gone,
@@ -121,7 +127,7 @@ impl Index {
         if stamp == self.files.get(file).map(|indexed| indexed.stamp) {
             return;
         }
-        let before = self.files.remove(file);
+        self.files.remove(file);
         let Some(stamp) = stamp else { return };
         let album = match AlbumFile::open(&path) {
             Ok(album) if album.configuration() == configuration => album,
@@ -131,17 +137,7 @@ impl Index {
                 return;
             }
         };
-        let mut songs = BTreeMap::new();
-        for song in album.songs() {
-            let known = before.as_ref().and_then(|before| before.songs.get(&song.id));
-            let stored = StoredSong {
-                source_hash: song.source_hash.clone(),
-                n_frames: song.n_frames,
-                seconds: song.seconds,
-                damaged_packets: known.map_or(0, |known| known.damaged_packets),
-            };
-            songs.insert(song.id.clone(), stored);
-        }
+        let songs = album.songs().iter().map(|song| (song.id.clone(), song.into())).collect();
         self.files.insert(file.to_owned(), IndexedFile { stamp, songs });
     }
 

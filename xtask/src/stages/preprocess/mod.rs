@@ -17,7 +17,7 @@ use cantus_pipeline::{Freshness, Input, Reason, Stage};
 
 use crate::corpus_source::CorpusSource;
 use crate::outcome::Outcome;
-use crate::session::{Session, UnusableSong, count};
+use crate::session::{Session, SongProblem};
 use crate::settings::Config;
 use crate::stages::scan::Scanned;
 
@@ -28,7 +28,7 @@ use rows::{Row, RowMaker, RowSource};
 use writing::AlbumWriting;
 
 /// Changes with the numbers in the files or their columns; then every song is decoded anew.
-const FORMAT_VERSION: u32 = 2;
+const FORMAT_VERSION: u32 = 3;
 
 /// The spectrograms of a corpus: where they lie, what is there and what is missing.
 pub(crate) struct Store {
@@ -55,6 +55,8 @@ pub(crate) struct UsableSong {
     pub(crate) n_frames: usize,
     /// Seconds of audio in it.
     pub(crate) seconds: f64,
+    /// What of the recording could not be decoded, in words; empty where nothing is missing.
+    pub(crate) damage: String,
     /// The Parquet file that holds it.
     pub(crate) file: PathBuf,
 }
@@ -132,34 +134,26 @@ impl Store {
                 source_hash: stored.source_hash.clone(),
                 n_frames: stored.n_frames as usize,
                 seconds: stored.seconds,
+                damage: stored.damage.clone(),
                 file: self.folder.join(file),
             })
         });
         usable.collect()
     }
 
-    /// The songs that failed. Says which lost packets.
-    pub(crate) fn failures(&self, scanned: &Scanned) -> Vec<UnusableSong> {
+    /// The songs that failed.
+    pub(crate) fn failures(&self, scanned: &Scanned) -> Vec<SongProblem> {
         let mut failures = Vec::new();
         for song in &scanned.corpus.songs {
             let hash = scanned.hash(song);
             if let Some(failure) = self.index.failure(&song.id)
                 && failure.source_hash == hash
             {
-                failures.push(UnusableSong {
+                failures.push(SongProblem {
                     song: song.id.clone(),
                     reason: failure.reason.clone(),
                     hint: failure.hint.clone(),
                 });
-            }
-            if let Some(stored) = self.index.stored(&file_of(song), &song.id)
-                && stored.damaged_packets > 0
-            {
-                tracing::warn!(
-                    "{}: {} of it could not be decoded and was left out",
-                    song.id,
-                    count(stored.damaged_packets as usize, "packet")
-                );
             }
         }
         failures
@@ -219,12 +213,12 @@ impl Store {
         let now_in: BTreeMap<&str, PathBuf> =
             scanned.corpus.songs.iter().map(|song| (song.id.as_str(), file_of(song))).collect();
         for (file, rows) in &mut albums {
-            for (id, stored) in self.index.songs_in(file) {
+            for id in self.index.songs_in(file) {
                 // A song that moved to another album has its row there.
                 if now_in.get(id.as_str()).is_some_and(|now| now != file) {
                     continue;
                 }
-                rows.entry(id.clone()).or_insert_with(|| RowSource::Keep(stored.clone()));
+                rows.entry(id.clone()).or_insert(RowSource::Keep);
             }
         }
         let flat = albums.into_iter().flat_map(|(file, rows)| {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cantus_cache::{AlbumFile, SongInfo};
 use cantus_corpus::Song;
-use cantus_mel::LogMelPlan;
+use cantus_mel::{LogMelPlan, MelError};
 
 use crate::stages::scan::Scanned;
 
 use super::front_end::FrontEnd;
-use super::index::{FailedSong, StoredSong};
+use super::index::FailedSong;
 
 /// A row to be written.
 pub(crate) struct Row {
@@ -39,7 +39,7 @@ pub(crate) enum RowSource {
         position: usize,
     },
     /// From the album's file as it is.
-    Keep(StoredSong),
+    Keep,
 }
 
 /// What became of a row.
@@ -50,8 +50,6 @@ pub(crate) enum MadeRow {
         info: SongInfo,
         /// `n_frames` times `n_mels` values.
         mel: Vec<f32>,
-        /// Packets of the recording that were left out.
-        damaged_packets: u64,
     },
     /// The song cannot be used.
     Failed(FailedSong),
@@ -76,7 +74,7 @@ impl RowMaker<'_> {
     /// cannot be decoded is a [`MadeRow::Failed`].
     pub(crate) fn make(&self, row: &Row) -> Result<MadeRow> {
         match &row.source {
-            RowSource::Keep(stored) => self.keep(row, stored),
+            RowSource::Keep => self.keep(row),
             RowSource::Decode { position } => {
                 let song = &self.scanned.corpus.songs[*position];
                 Ok(self.decode(song).unwrap_or_else(MadeRow::Failed))
@@ -84,7 +82,7 @@ impl RowMaker<'_> {
         }
     }
 
-    fn keep(&self, row: &Row, stored: &StoredSong) -> Result<MadeRow> {
+    fn keep(&self, row: &Row) -> Result<MadeRow> {
         let album = AlbumFile::open(self.folder.join(&row.file))?;
         let position = album
             .songs()
@@ -96,7 +94,7 @@ impl RowMaker<'_> {
             return Ok(MadeRow::Gone);
         }
         let mel = album.read_mel(position)?;
-        Ok(MadeRow::Spectrogram { info, mel, damaged_packets: stored.damaged_packets })
+        Ok(MadeRow::Spectrogram { info, mel })
     }
 
     /// True for a song of the corpus, and for one that `--max-songs` or a manifest leaves out as
@@ -122,7 +120,7 @@ impl RowMaker<'_> {
             let mel = self
                 .plan
                 .compute(&audio.samples)
-                .map_err(|error| failed(error.to_string(), None))?;
+                .map_err(|error| failed(error.to_string(), mel_hint(&error)))?;
             Ok((audio, mel))
         });
         let (audio, mel) = catch_unwind(work).unwrap_or_else(|panic| {
@@ -140,9 +138,21 @@ impl RowMaker<'_> {
             sample_rate: audio.sample_rate,
             n_frames: mel.n_frames as u32,
             n_mels: mel.n_mels as u32,
+            damage: audio.damage.describe(),
         };
-        let damaged_packets = audio.damage.damaged_packets;
-        Ok(MadeRow::Spectrogram { info, mel: mel.values, damaged_packets })
+        Ok(MadeRow::Spectrogram { info, mel: mel.values })
+    }
+}
+
+/// What a user of the commands can do about it.
+fn mel_hint(error: &MelError) -> Option<String> {
+    match error {
+        MelError::TooShort { .. } => Some(
+            "a song must last longer than half a window of the transform; take this one out of the \
+             corpus"
+                .to_owned(),
+        ),
+        _ => None,
     }
 }
 

@@ -64,22 +64,16 @@ impl<'a> AlbumWriting<'a> {
             _ => self.open(&row.file),
         };
         match made? {
-            MadeRow::Spectrogram { info, mel, damaged_packets } => {
+            MadeRow::Spectrogram { info, mel } => {
                 let writer = match &mut album.writer {
                     Some(writer) => writer,
                     none => none.insert(self.create(&row.file)?),
                 };
                 writer.write_song(&info, &mel)?;
-                let stored = StoredSong {
-                    source_hash: info.source_hash,
-                    n_frames: info.n_frames,
-                    seconds: info.seconds,
-                    damaged_packets,
-                };
                 if row.is_decoded() {
-                    self.seconds_of_audio += stored.seconds;
+                    self.seconds_of_audio += info.seconds;
                 }
-                album.songs.insert(row.id.clone(), stored);
+                album.songs.insert(row.id.clone(), (&info).into());
             }
             MadeRow::Failed(failure) => self.index.failed(&row.id, failure),
             MadeRow::Gone => {}

@@ -22,7 +22,7 @@ use super::forward::{Convolved, DROPPED, Parameters};
 use super::lanes::{Curve, WithCurve, multiply_add, vectors};
 use super::layer::{Layer, zero_margins};
 use super::planes::{GROUP, Groups};
-use super::weight_gradient::add_weight_gradient;
+use super::weight_gradient::{GradientLayout, add_weight_gradient, tile_width};
 use super::weights::PackedFilters;
 use crate::buffers::Buffer;
 use crate::path::Path;
@@ -86,12 +86,12 @@ impl Backward<'_> {
         let input_sample = layer.planes.height * layer.planes.width * layer.shape.channels;
         let mut input = vec![0.0; layer.batch * input_sample];
         let samples = layer.batch.div_ceil(PARTS);
-        let weight_length = layer.inputs.padded() * layer.shape.taps * layer.outputs.padded();
+        let layout = self.gradient_layout();
         let parts: Vec<(Buffer, Vec<f64>)> = input
             .par_chunks_mut(samples * input_sample)
             .enumerate()
             .map(|(part, dx)| {
-                let mut weight = Buffer::zeros(weight_length);
+                let mut weight = Buffer::zeros(layout.len());
                 let mut bias = vec![0.0; layer.outputs.padded()];
                 let mut dz = Buffer::take(layer.outputs.sample(&layer.planes));
                 for (sample, dx) in dx.chunks_exact_mut(input_sample).enumerate() {
@@ -184,11 +184,16 @@ impl Backward<'_> {
         slopes
     }
 
+    fn gradient_layout(&self) -> GradientLayout {
+        let Layer { inputs, outputs, shape, .. } = *self.layer;
+        GradientLayout::new(inputs, shape.taps, outputs, self.path.run(GradientTile))
+    }
+
     /// Adds up the parts, and puts them into the order of the weights.
     fn sum_of_weights(&self, parts: &[(Buffer, Vec<f64>)]) -> Vec<f32> {
         let layer = self.layer;
         let Groups { lanes, .. } = layer.inputs;
-        let (taps, padded) = (layer.shape.taps, layer.outputs.padded());
+        let (taps, layout) = (layer.shape.taps, self.gradient_layout());
         let Some((first, others)) = parts.split_first() else { return Vec::new() };
         let mut sum = Buffer::take(first.0.len());
         sum.par_chunks_mut(4096).enumerate().for_each(|(chunk, sum)| {
@@ -206,11 +211,21 @@ impl Backward<'_> {
             for (channel, weight) in weight.chunks_exact_mut(taps).enumerate() {
                 for (tap, weight) in weight.iter_mut().enumerate() {
                     let row = (channel / lanes * taps + tap) * lanes + channel % lanes;
-                    *weight = sum[row * padded + filter];
+                    *weight = sum[layout.position(row, filter)];
                 }
             }
         });
         weight
+    }
+}
+
+struct GradientTile;
+
+impl WithSimd for GradientTile {
+    type Output = usize;
+
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        tile_width::<S>()
     }
 }
 

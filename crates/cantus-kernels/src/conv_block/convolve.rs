@@ -2,7 +2,10 @@
 //!
 //! For each tap, and each channel of the input, the tile's weights (two vectors) are multiplied by
 //! that channel of each of the pixels (one number, in all lanes) and added to the sums, of which
-//! there are two vectors a pixel. With 32 registers twelve pixels fit, with 16 six or four.
+//! there are two vectors a pixel. With 32 registers twelve pixels fit, with 16 six.
+//!
+//! All pixels are done with one group of input channels before the next: the weights of a tile and
+//! a group, 18 KiB with a 3x3 kernel, stay in the first cache, and the sums wait in the destination.
 
 use std::ops::Range;
 
@@ -27,7 +30,7 @@ pub(crate) struct Destination<'a> {
 }
 
 /// Convolves the pixels `pixels` (counted from the first of the first line, margins included) of
-/// one sample.
+/// one sample. For the sums to stay in the cache there should be no more than a few lines of them.
 ///
 /// What lies up to [`SLACK`] pixels behind the last in the destination is overwritten.
 ///
@@ -57,7 +60,7 @@ pub(crate) fn convolve<S: Simd>(
             "weights of the tile"
         );
         let vectors = outputs.len() / S::F32_LANES;
-        let tile = Tile { source, planes, inputs, taps: &taps, weights, outputs, plane, offset };
+        let tile = Tile { source, planes, taps: &taps, weights, outputs, plane, offset };
         match (S::REGISTER_COUNT >= 32, vectors, inputs.lanes) {
             (true, 2, 1) => tile.run::<S, 12, 2, 1>(simd, pixels.clone(), output),
             (true, 2, _) => tile.run::<S, 12, 2, GROUP>(simd, pixels.clone(), output),
@@ -74,7 +77,6 @@ pub(crate) fn convolve<S: Simd>(
 struct Tile<'a> {
     source: &'a [f32],
     planes: &'a Planes,
-    inputs: Groups,
     taps: &'a [isize],
     weights: &'a [f32],
     outputs: Range<usize>,
@@ -93,18 +95,35 @@ impl Tile<'_> {
     ) {
         const { assert!(PIXELS <= SLACK) };
         let source_plane = self.planes.length * LANES;
-        for first in pixels.clone().step_by(PIXELS) {
-            let mut sums = [[simd.splat_f32s(0.0); PIXELS]; VECTORS];
-            let mut weights = self.weights.as_ptr();
-            for group in 0..self.inputs.count {
+        let of_group = self.taps.len() * LANES * VECTORS * S::F32_LANES;
+        for (group, weights) in self.weights.chunks_exact(of_group).enumerate() {
+            for first in pixels.clone().step_by(PIXELS) {
+                let room = |vector: usize| {
+                    let channel = self.outputs.start + vector * S::F32_LANES;
+                    let pixel =
+                        channel / GROUP * self.plane + self.offset + (first - pixels.start) * GROUP;
+                    let start = pixel + channel % GROUP;
+                    start..start + (PIXELS - 1) * GROUP + S::F32_LANES
+                };
+                let mut sums = [[simd.splat_f32s(0.0); PIXELS]; VECTORS];
+                if group > 0 {
+                    for (vector, sums) in sums.iter_mut().enumerate() {
+                        let room = &output[room(vector)];
+                        for (i, sum) in sums.iter_mut().enumerate() {
+                            let room = &room[i * GROUP..i * GROUP + S::F32_LANES];
+                            *sum = S::as_simd_f32s(room).0[0];
+                        }
+                    }
+                }
                 let start = group * source_plane + (self.planes.lead + first) * LANES;
+                let mut weights = weights.as_ptr();
                 for &tap in self.taps {
                     #[expect(unsafe_code, reason = "bounds checks would double the inner loop")]
                     // SAFETY: `convolve` has checked that the source holds `count` planes of
                     // `length` pixels of `LANES`. A tap moves by at most `lead` either way, `first`
                     // is a pixel of the body, and `PIXELS - 1 < SLACK` pixels follow it: the planes
                     // have `lead` pixels before the body and `lead + SLACK` behind it. The weights
-                    // are `VECTORS` vectors for each group, tap and lane, which are passed once.
+                    // are `VECTORS` vectors for each tap and lane, which are passed once.
                     unsafe {
                         let pixel = self.source.as_ptr().add(start).offset(tap * LANES as isize);
                         for lane in 0..LANES {
@@ -125,17 +144,12 @@ impl Tile<'_> {
                         }
                     }
                 }
-            }
-            for (vector, sums) in sums.iter().enumerate() {
-                let channel = self.outputs.start + vector * S::F32_LANES;
-                let start = channel / GROUP * self.plane
-                    + self.offset
-                    + (first - pixels.start) * GROUP
-                    + channel % GROUP;
-                let room = &mut output[start..start + (PIXELS - 1) * GROUP + S::F32_LANES];
-                for (i, &sum) in sums.iter().enumerate() {
-                    let room = &mut room[i * GROUP..i * GROUP + S::F32_LANES];
-                    S::as_mut_simd_f32s(room).0[0] = sum;
+                for (vector, sums) in sums.iter().enumerate() {
+                    let room = &mut output[room(vector)];
+                    for (i, &sum) in sums.iter().enumerate() {
+                        let room = &mut room[i * GROUP..i * GROUP + S::F32_LANES];
+                        S::as_mut_simd_f32s(room).0[0] = sum;
+                    }
                 }
             }
         }

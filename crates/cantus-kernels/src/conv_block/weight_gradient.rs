@@ -1,5 +1,7 @@
 //! The filters' gradient: products of input and output gradient, summed over pixels in registers.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::lanes::multiply_add;
@@ -7,13 +9,51 @@ use super::planes::{GROUP, Groups, Planes};
 
 /// Pixels that are summed before the sums are put back: their inputs and gradients stay in the
 /// first cache.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 
 /// Rows of the gradient, each one channel at one tap, that are summed at a time.
 const ROWS: usize = 8;
 
-/// Adds one sample's products to `gradient`, `[group of inputs][tap][input in the group][filter]`,
-/// the filters filled up to whole groups.
+/// The gradient's filters are divided into tiles of this many, the last of which may be narrower.
+pub(crate) fn tile_width<S: Simd>() -> usize {
+    2 * S::F32_LANES
+}
+
+/// Where in the gradient that [`add_weight_gradient`] writes a number stands: the tiles of filters
+/// one after the other, each `[row][filter in the tile]`.
+#[derive(Clone, Copy)]
+pub(crate) struct GradientLayout {
+    pub(crate) rows: usize,
+    pub(crate) filters: usize,
+    pub(crate) tile: usize,
+}
+
+impl GradientLayout {
+    /// `inputs` and `filters` filled up to whole groups.
+    pub(crate) fn new(inputs: Groups, taps: usize, filters: Groups, tile: usize) -> Self {
+        Self { rows: inputs.padded() * taps, filters: filters.padded(), tile }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows * self.filters
+    }
+
+    /// The filters of each tile.
+    fn tiles(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let Self { filters, tile, .. } = *self;
+        (0..filters).step_by(tile).map(move |first| first..(first + tile).min(filters))
+    }
+
+    /// Where the number of a row and a filter stands.
+    pub(crate) fn position(&self, row: usize, filter: usize) -> usize {
+        let first = filter / self.tile * self.tile;
+        let width = self.tile.min(self.filters - first);
+        first * self.rows + row * width + filter - first
+    }
+}
+
+/// Adds one sample's products to `gradient`, whose rows are `[group of inputs][tap][input in the
+/// group]`.
 ///
 /// `source` is the layer's input and `dz` the gradient of the convolution's result, both in planes.
 ///
@@ -30,112 +70,125 @@ pub(crate) fn add_weight_gradient<S: Simd>(
     gradient: &mut [f32],
 ) {
     let taps = planes.taps();
+    let layout = GradientLayout::new(inputs, taps.len(), filters, tile_width::<S>());
     assert_eq!(source.len(), inputs.sample(planes), "a sample");
     assert_eq!(dz.len(), filters.sample(planes), "a sample's gradient");
-    assert_eq!(gradient.len(), inputs.padded() * taps.len() * filters.padded(), "a gradient");
-    let mut rows = Vec::with_capacity(inputs.padded() * taps.len());
-    for group in 0..inputs.count {
-        for tap in &taps {
-            let pixel = planes.lead.wrapping_add_signed(*tap);
-            for lane in 0..inputs.lanes {
-                rows.push((group * planes.length + pixel) * inputs.lanes + lane);
-            }
-        }
-    }
-    let sums = Sums { source, lanes: inputs.lanes, dz, planes, filters: filters.padded() };
+    assert_eq!(gradient.len(), layout.len(), "a gradient");
+    // Where in the source the first pixel of each group and tap stands.
+    let starts: Vec<usize> = (0..inputs.count)
+        .flat_map(|group| taps.iter().map(move |tap| (group, tap)))
+        .map(|(group, &tap)| {
+            (group * planes.length + planes.lead.wrapping_add_signed(tap)) * inputs.lanes
+        })
+        .collect();
     for first in (0..planes.body()).step_by(CHUNK) {
-        let pixels = CHUNK.min(planes.body() - first);
-        let mut filter = 0;
-        while filter < filters.padded() {
-            let vectors = if filter + 2 * S::F32_LANES <= filters.padded() { 2 } else { 1 };
-            let mut gradient = gradient.chunks_mut(ROWS * filters.padded());
-            for rows in rows.chunks(ROWS) {
-                let Some(gradient) = gradient.next() else { return };
-                if rows.len() == ROWS && vectors == 2 {
-                    sums.add::<S, ROWS, 2>(simd, rows, first, pixels, filter, gradient);
-                } else if rows.len() == ROWS {
-                    sums.add::<S, ROWS, 1>(simd, rows, first, pixels, filter, gradient);
-                } else {
-                    let gradient = gradient.chunks_mut(filters.padded());
-                    for (row, gradient) in rows.chunks(1).zip(gradient) {
-                        if vectors == 2 {
-                            sums.add::<S, 1, 2>(simd, row, first, pixels, filter, gradient);
-                        } else {
-                            sums.add::<S, 1, 1>(simd, row, first, pixels, filter, gradient);
-                        }
-                    }
-                }
+        let pixels = first..(first + CHUNK).min(planes.body());
+        for tile in layout.tiles() {
+            let width = tile.len();
+            let values = &mut gradient[tile.start * layout.rows..tile.end * layout.rows];
+            let sums = Sums { source, dz, planes, filter: tile.start, pixels: pixels.clone() };
+            match (inputs.lanes, width / S::F32_LANES) {
+                (1, 2) => sums.add_few::<S, 2>(simd, &starts, values),
+                (1, _) => sums.add_few::<S, 1>(simd, &starts, values),
+                (_, 2) => sums.add_groups::<S, 2>(simd, &starts, values),
+                _ => sums.add_groups::<S, 1>(simd, &starts, values),
             }
-            filter += vectors * S::F32_LANES;
         }
     }
 }
 
+/// The products of some pixels with the filters from one on.
 struct Sums<'a> {
     source: &'a [f32],
-    /// Numbers from one pixel of the source to the next.
-    lanes: usize,
     dz: &'a [f32],
     planes: &'a Planes,
-    /// Numbers from one row of the gradient to the next.
-    filters: usize,
+    filter: usize,
+    pixels: Range<usize>,
 }
 
 impl Sums<'_> {
-    /// `R` rows (where in the source each begins) by `V` vectors of filters from `filter` on.
+    /// Rows that are whole groups of channels: neighbours in the source.
+    #[inline(always)]
+    fn add_groups<S: Simd, const V: usize>(&self, simd: S, starts: &[usize], values: &mut [f32]) {
+        let of_start = values.chunks_exact_mut(GROUP * V * S::F32_LANES);
+        for (&start, values) in starts.iter().zip(of_start) {
+            let of_rows = values.chunks_exact_mut(ROWS * V * S::F32_LANES);
+            for (row, values) in (start..).step_by(ROWS).zip(of_rows) {
+                let first = row + self.pixels.start * GROUP;
+                self.add::<S, ROWS, V>(
+                    simd,
+                    [0, 1, 2, 3, 4, 5, 6, 7].map(|i| first + i),
+                    GROUP,
+                    values,
+                );
+            }
+        }
+    }
+
+    /// Rows of single channels.
+    #[inline(always)]
+    fn add_few<S: Simd, const V: usize>(&self, simd: S, starts: &[usize], values: &mut [f32]) {
+        let row = V * S::F32_LANES;
+        let (eights, rest) = starts.as_chunks::<ROWS>();
+        let (of_eights, of_rest) = values.split_at_mut(eights.len() * ROWS * row);
+        for (starts, values) in eights.iter().zip(of_eights.chunks_exact_mut(ROWS * row)) {
+            self.add::<S, ROWS, V>(simd, starts.map(|start| start + self.pixels.start), 1, values);
+        }
+        for (start, values) in rest.iter().zip(of_rest.chunks_exact_mut(row)) {
+            self.add::<S, 1, V>(simd, [start + self.pixels.start], 1, values);
+        }
+    }
+
+    /// `R` rows, whose first pixels stand at `starts` and the next ones `stride` numbers further,
+    /// by `V` vectors of filters.
     #[inline(always)]
     fn add<S: Simd, const R: usize, const V: usize>(
         &self,
         simd: S,
-        rows: &[usize],
-        first: usize,
-        pixels: usize,
-        filter: usize,
-        gradient: &mut [f32],
+        starts: [usize; R],
+        stride: usize,
+        values: &mut [f32],
     ) {
-        assert_eq!(rows.len(), R, "rows");
-        let position = |row: usize, vector: usize| {
-            let start = row * self.filters + filter + vector * S::F32_LANES;
-            start..start + S::F32_LANES
-        };
         let mut sums = [[simd.splat_f32s(0.0); R]; V];
-        for (vector, sums) in sums.iter_mut().enumerate() {
-            for (row, sum) in sums.iter_mut().enumerate() {
-                *sum = S::as_simd_f32s(&gradient[position(row, vector)]).0[0];
+        let places = S::as_mut_simd_f32s(values).0;
+        for (row, places) in places.chunks_exact(V).enumerate() {
+            for (vector, &place) in places.iter().enumerate() {
+                sums[vector][row] = place;
             }
         }
         #[expect(unsafe_code, reason = "bounds checks would double the inner loop")]
         // SAFETY: `add_weight_gradient` has checked that both slices hold whole planes. The pixels
-        // are some of the body, and each row begins `lead` pixels before it, give or take a tap,
-        // which the margins allow for. Filters from `filter` on fill `V` vectors: `filters` is a
-        // multiple of `GROUP` and so of the lanes.
+        // are some of the body, and each start is the first of them give or take a tap, which the
+        // margins allow for. Filters from `filter` on fill `V` vectors: they are filled up to
+        // groups, which are a multiple of the lanes.
         unsafe {
             let mut inputs = [self.source.as_ptr(); R];
-            for (input, &row) in inputs.iter_mut().zip(rows) {
-                *input = input.add(row + first * self.lanes);
+            for (input, start) in inputs.iter_mut().zip(starts) {
+                *input = input.add(start);
             }
             let mut gradients = [self.dz.as_ptr(); V];
             for (vector, gradient) in gradients.iter_mut().enumerate() {
-                let channel = filter + vector * S::F32_LANES;
-                let pixel = channel / GROUP * self.planes.length + self.planes.lead + first;
+                let channel = self.filter + vector * S::F32_LANES;
+                let pixel =
+                    channel / GROUP * self.planes.length + self.planes.lead + self.pixels.start;
                 *gradient = gradient.add(pixel * GROUP + channel % GROUP);
             }
-            for pixel in 0..pixels {
+            for pixel in 0..self.pixels.len() {
                 let mut dz = [simd.splat_f32s(0.0); V];
                 for (dz, gradient) in dz.iter_mut().zip(gradients) {
                     *dz = gradient.add(pixel * GROUP).cast::<S::f32s>().read_unaligned();
                 }
                 for row in 0..R {
-                    let x = simd.splat_f32s(*inputs[row].add(pixel * self.lanes));
+                    let x = simd.splat_f32s(*inputs[row].add(pixel * stride));
                     for vector in 0..V {
                         sums[vector][row] = multiply_add(simd, x, dz[vector], sums[vector][row]);
                     }
                 }
             }
         }
-        for (vector, sums) in sums.iter().enumerate() {
-            for (row, &sum) in sums.iter().enumerate() {
-                S::as_mut_simd_f32s(&mut gradient[position(row, vector)]).0[0] = sum;
+        for (row, places) in places.chunks_exact_mut(V).enumerate() {
+            for (vector, place) in places.iter_mut().enumerate() {
+                *place = sums[vector][row];
             }
         }
     }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::planes::Groups;
+use crate::buffers::Buffer;
 
 /// Which way a convolution goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl FilterShape {
 /// do not exist as zeros.
 #[derive(Debug)]
 pub(crate) struct PackedFilters {
-    values: Vec<f32>,
+    values: Buffer,
     tile: usize,
     /// Numbers that one output channel takes.
     per_output: usize,
@@ -69,7 +70,7 @@ impl PackedFilters {
         };
         let per_output = inputs.padded() * shape.taps;
         let mut packed = Self {
-            values: vec![0.0; per_output * outputs.padded()],
+            values: Buffer::zeros(per_output * outputs.padded()),
             tile,
             per_output,
             outputs: outputs.padded(),

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::ops::softmax_last_dim;
 use cantus_kernels::{
-    Activation, BatchNormTraining, ConvBlockParameters, ConvBlockSettings, DropoutKey, GruKind,
-    GruParameters, batch_norm_eval, batch_norm_train, conv_block_eval, conv_block_train, dropout,
-    gru,
+    Activation, BatchNormTraining, ConvBlock, ConvBlockParameters, ConvBlockSettings, DropoutKey,
+    GruKind, GruParameters, batch_norm_eval, batch_norm_train, conv_blocks_eval, conv_blocks_train,
+    dropout, gru,
 };
 
 use crate::initial::first_values;
@@ -201,7 +201,7 @@ impl Crnn2d {
     /// # Errors
     /// When `x` has another shape or element type, or fewer than [`Crnn2dConfig::minimum_frames`].
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Forward, CrnnError> {
-        self.run(x, mode, &mut |_, _| ())
+        self.run(x, mode, None)
     }
 
     /// As [`forward`](Self::forward), and the output of each layer by name: `block1`... `[batch,
@@ -215,9 +215,7 @@ impl Crnn2d {
         mode: Mode,
     ) -> Result<(Forward, BTreeMap<String, Tensor>), CrnnError> {
         let mut trace = BTreeMap::new();
-        let forward = self.run(x, mode, &mut |name, output| {
-            trace.insert(name.to_owned(), output.clone());
-        })?;
+        let forward = self.run(x, mode, Some(&mut trace))?;
         for (name, output) in &mut trace {
             *output = if name.starts_with("gru") {
                 output.transpose(0, 1)?
@@ -240,22 +238,31 @@ impl Crnn2d {
         &self,
         x: &Tensor,
         mode: Mode,
-        observe: &mut dyn FnMut(&str, &Tensor),
+        mut trace: Option<&mut BTreeMap<String, Tensor>>,
     ) -> Result<Forward, CrnnError> {
         self.check_input(x)?;
         let mut run = Run { model: self, mode, dropped: 0, statistics: Vec::new() };
         // [batch, mel, frame, channel] from here on.
         let mut x = run.normalise("norm0", x)?.unsqueeze(3)?;
-        for (block, &pool) in (1..).zip(&self.config.pools) {
-            x = run.block(block, &x, pool)?;
-            observe(&format!("block{block}"), &x);
+        let blocks: Vec<BlockTensors> = (1..=self.config.pools.len())
+            .map(|block| run.tensors(block))
+            .collect::<Result<_, _>>()?;
+        if let Some(trace) = &mut trace {
+            for block in &blocks {
+                x = run.blocks(&x, std::slice::from_ref(block))?;
+                trace.insert(block.name.clone(), x.clone());
+            }
+        } else {
+            x = run.blocks(&x, &blocks)?;
         }
         // A step is a frame: [mel, channel] of it, the channel fastest.
         let mut sequence = x.permute((2, 0, 1, 3))?.contiguous()?.flatten_from(2)?;
         for layer in 1..=self.config.gru_units.len() {
             let layer = format!("gru{layer}");
             sequence = run.gru(&layer, &sequence)?;
-            observe(&layer, &sequence);
+            if let Some(trace) = &mut trace {
+                trace.insert(layer, sequence.clone());
+            }
         }
         let state = sequence.get(sequence.dim(0)? - 1)?;
         let embedding = run.drop(&state, self.config.dense_dropout)?;
@@ -294,6 +301,22 @@ struct Run<'a> {
     statistics: Vec<BatchStatistics>,
 }
 
+/// What one block is made of.
+struct BlockTensors {
+    name: String,
+    weight: Tensor,
+    bias: Tensor,
+    /// The name of the normalisation.
+    norm: String,
+    gamma: Tensor,
+    beta: Tensor,
+    /// Running mean and variance.
+    running: [Tensor; 2],
+    pool: (usize, usize),
+    /// None in evaluation.
+    dropout: Option<DropoutKey>,
+}
+
 impl Run<'_> {
     fn weight(&self, layer: &str, part: &str) -> Result<Tensor, CrnnError> {
         let name = format!("{layer}.{part}");
@@ -317,35 +340,52 @@ impl Run<'_> {
         Ok(self.keep_statistics(layer, batch_norm_train(x, &gamma, &beta, epsilon)?))
     }
 
-    /// Convolution, activation, normalisation, pooling and dropout.
-    fn block(
-        &mut self,
-        block: usize,
-        x: &Tensor,
-        pool: (usize, usize),
-    ) -> Result<Tensor, CrnnError> {
+    fn tensors(&mut self, block: usize) -> Result<BlockTensors, CrnnError> {
         let (conv, norm) = (format!("conv{block}"), format!("norm{block}"));
-        let (weight, bias) = (self.weight(&conv, "weight")?, self.weight(&conv, "bias")?);
-        let (gamma, beta) = (self.weight(&norm, "weight")?, self.weight(&norm, "bias")?);
-        let parameters =
-            ConvBlockParameters { weight: &weight, bias: &bias, gamma: &gamma, beta: &beta };
-        let settings = ConvBlockSettings {
-            activation: Activation::Elu,
-            epsilon: self.model.config.batch_norm_epsilon,
-            pool,
-            path: None,
-        };
-        match self.next_dropout() {
-            None => {
-                let [mean, variance] = self.running(&norm)?;
-                Ok(conv_block_eval(x, parameters, &mean, &variance, &settings)?)
-            }
-            Some(key) => {
-                let dropped = (self.model.config.block_dropout, key);
-                let trained = conv_block_train(x, parameters, &settings, Some(dropped))?;
-                Ok(self.keep_statistics(&norm, trained))
-            }
+        Ok(BlockTensors {
+            name: format!("block{block}"),
+            weight: self.weight(&conv, "weight")?,
+            bias: self.weight(&conv, "bias")?,
+            gamma: self.weight(&norm, "weight")?,
+            beta: self.weight(&norm, "bias")?,
+            running: self.running(&norm)?,
+            norm,
+            pool: self.model.config.pools[block - 1],
+            dropout: self.next_dropout(),
+        })
+    }
+
+    /// Blocks of convolution, activation, normalisation, pooling and dropout.
+    fn blocks(&mut self, x: &Tensor, tensors: &[BlockTensors]) -> Result<Tensor, CrnnError> {
+        let config = &self.model.config;
+        let blocks: Vec<ConvBlock> = tensors
+            .iter()
+            .map(|block| ConvBlock {
+                parameters: ConvBlockParameters {
+                    weight: &block.weight,
+                    bias: &block.bias,
+                    gamma: &block.gamma,
+                    beta: &block.beta,
+                },
+                settings: ConvBlockSettings {
+                    activation: Activation::Elu,
+                    epsilon: config.batch_norm_epsilon,
+                    pool: block.pool,
+                    path: None,
+                },
+                dropped: block.dropout.map(|key| (config.block_dropout, key)),
+            })
+            .collect();
+        if self.mode == Mode::Evaluation {
+            let running: Vec<(&Tensor, &Tensor)> =
+                tensors.iter().map(|block| (&block.running[0], &block.running[1])).collect();
+            return Ok(conv_blocks_eval(x, &blocks, &running)?);
         }
+        let trained = conv_blocks_train(x, &blocks)?;
+        for (block, (mean, variance)) in tensors.iter().zip(trained.statistics) {
+            self.statistics.push(BatchStatistics { layer: block.norm.clone(), mean, variance });
+        }
+        Ok(trained.output)
     }
 
     fn running(&self, layer: &str) -> Result<[Tensor; 2], CrnnError> {

@@ -28,7 +28,10 @@ pub use adam::{AdamMoments, AdamStep, adam_step};
 pub use batch_norm::{BatchNormTraining, batch_norm_eval, batch_norm_train};
 pub use batch_norm_pool::{batch_norm_max_pool2d_eval, batch_norm_max_pool2d_train};
 pub use buffers::release_scratch;
-pub use conv_block::{ConvBlockParameters, ConvBlockSettings, conv_block_eval, conv_block_train};
+pub use conv_block::{
+    ConvBlock, ConvBlockParameters, ConvBlockSettings, ConvBlocksTraining, conv_block_eval,
+    conv_block_train, conv_blocks_eval, conv_blocks_train,
+};
 pub use conv2d::{conv2d_same, conv2d_same_elu};
 pub use cross_entropy::{CrossEntropySettings, cross_entropy};
 pub use dropout::{DropoutKey, dropout};

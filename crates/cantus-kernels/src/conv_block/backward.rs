@@ -32,10 +32,22 @@ use crate::path::Path;
 const PARTS: usize = 8;
 
 /// Gradients of one block.
+pub(crate) struct BlockGradients {
+    pub(crate) parameters: Gradients,
+    pub(crate) input: BlockInput,
+}
+
+/// The gradient of a block's input.
+pub(crate) enum BlockInput {
+    /// `[sample, line, column, channel]`
+    Dense(Vec<f32>),
+    /// On its way through the block before.
+    Pooled(PooledGradient),
+}
+
+/// Gradients of one block's parameters.
 #[derive(Debug)]
 pub(crate) struct Gradients {
-    /// `[sample, line, column, channel]`
-    pub(crate) input: Vec<f32>,
     /// `[filter, channel, tap]`
     pub(crate) weight: Vec<f32>,
     pub(crate) bias: Vec<f32>,
@@ -67,8 +79,6 @@ pub(crate) struct Backward<'a> {
     pub(crate) statistics: &'a Statistics,
     pub(crate) parameters: Parameters<'a>,
     pub(crate) filters: &'a BackwardFilters,
-    /// What dropout multiplies kept values by.
-    pub(crate) dropout_scale: f32,
 }
 
 /// `a g + b e + c`, of each channel.
@@ -78,37 +88,158 @@ struct Slopes {
     c: Vec<f32>,
 }
 
-impl Backward<'_> {
-    pub(crate) fn run(&self, dy: &[f32]) -> Gradients {
-        let (gradient, [dbeta, dgamma]) = self.pooled_gradient(dy);
-        let slopes = self.slopes(&dbeta, &dgamma);
+/// What the gradient of a block's output goes back through first: dropout, and the sums of batch
+/// normalisation.
+#[derive(Clone, Copy)]
+pub(crate) struct Pooled<'a> {
+    pub(crate) layer: &'a Layer,
+    pub(crate) path: Path,
+    pub(crate) convolved: &'a Convolved,
+    pub(crate) statistics: &'a Statistics,
+    /// What dropout multiplies kept values by.
+    pub(crate) dropout_scale: f32,
+}
+
+/// The gradient before dropout, `[sample, line, column, channel]` with groups filled up, and what
+/// each sample adds to the gradients of beta and gamma.
+pub(crate) struct PooledGradient {
+    values: Buffer,
+    /// `[sample][beta or gamma][channel]`
+    sums: Vec<f64>,
+}
+
+impl PooledGradient {
+    fn new(layer: &Layer) -> Self {
+        Self {
+            values: Buffer::take(layer.batch * layer.pooled_sample()),
+            sums: vec![0.0; layer.batch * 2 * layer.outputs.padded()],
+        }
+    }
+
+    /// From the gradient of a block's output, `[sample, line, column, channel]`.
+    pub(crate) fn of_batch(pooled: &Pooled, dy: &[f32]) -> Self {
+        let layer = pooled.layer;
+        let (lines, columns) = layer.pooled();
+        let mut gradient = Self::new(layer);
+        dy.par_chunks_exact(lines * columns * layer.outputs.channels)
+            .zip(gradient.samples(layer))
+            .enumerate()
+            .for_each(|(sample, (dy, (values, sums)))| pooled.run(sample, dy, values, sums));
+        gradient
+    }
+
+    /// The gradient and the sums of each sample.
+    fn samples(&mut self, layer: &Layer) -> Vec<(&mut [f32], &mut [f64])> {
+        let values = self.values.chunks_exact_mut(layer.pooled_sample());
+        values.zip(self.sums.chunks_exact_mut(2 * layer.outputs.padded())).collect()
+    }
+
+    /// What beta and gamma get.
+    fn totals(&self, layer: &Layer, statistics: &Statistics) -> [Vec<f64>; 2] {
+        let padded = layer.outputs.padded();
+        let mut total = [vec![0.0; padded], vec![0.0; padded]];
+        for sums in self.sums.chunks_exact(2 * padded) {
+            for (total, sums) in total.iter_mut().zip(sums.chunks_exact(padded)) {
+                for (total, sum) in total.iter_mut().zip(sums) {
+                    *total += sum;
+                }
+            }
+        }
+        for (sum, inverse) in total[1].iter_mut().zip(&statistics.inverse_deviation) {
+            *sum *= inverse;
+        }
+        total
+    }
+}
+
+impl Pooled<'_> {
+    /// One sample.
+    fn run(&self, sample: usize, dy: &[f32], values: &mut [f32], sums: &mut [f64]) {
         let layer = self.layer;
-        let input_sample = layer.planes.height * layer.planes.width * layer.shape.channels;
-        let mut input = vec![0.0; layer.batch * input_sample];
+        let of_sample = sample * layer.pooled_sample()..(sample + 1) * layer.pooled_sample();
+        self.path.run(PooledGradientSample {
+            channels: layer.outputs.channels,
+            padded: layer.outputs.padded(),
+            columns: layer.pooled().1,
+            scale: self.dropout_scale,
+            mean: &self.statistics.mean,
+            gradient: values,
+            dy,
+            pooled: &self.convolved.pooled[of_sample.clone()],
+            positions: &self.convolved.positions[of_sample],
+            sums,
+        });
+    }
+}
+
+/// Where the gradient of one sample's input goes.
+enum Target<'a> {
+    /// `[line, column, channel]`
+    Dense(&'a mut [f32]),
+    /// On through the block before.
+    Pooled(&'a mut [f32], &'a mut [f64]),
+}
+
+impl Backward<'_> {
+    /// From the gradient of the block's output to those of its parameters and of its input: the
+    /// latter already on its way through the block before, where there is one.
+    pub(crate) fn run(&self, gradient: &PooledGradient, before: Option<&Pooled>) -> BlockGradients {
+        let layer = self.layer;
+        let [dbeta, dgamma] = gradient.totals(layer, self.statistics);
+        let slopes = self.slopes(&dbeta, &dgamma);
+        let input_sample = layer.input_sample();
+        let mut input = match before {
+            None => BlockInput::Dense(vec![0.0; layer.batch * input_sample]),
+            Some(before) => BlockInput::Pooled(PooledGradient::new(before.layer)),
+        };
+        let mut targets: Vec<Target> = match (&mut input, before) {
+            (BlockInput::Pooled(gradient), Some(before)) => gradient
+                .samples(before.layer)
+                .into_iter()
+                .map(|(values, sums)| Target::Pooled(values, sums))
+                .collect(),
+            (BlockInput::Dense(dx), _) => {
+                dx.chunks_exact_mut(input_sample).map(Target::Dense).collect()
+            }
+            (BlockInput::Pooled(_), None) => Vec::new(),
+        };
         let samples = layer.batch.div_ceil(PARTS);
         let layout = self.gradient_layout();
-        let parts: Vec<(Buffer, Vec<f64>)> = input
-            .par_chunks_mut(samples * input_sample)
+        let parts: Vec<(Buffer, Vec<f64>)> = targets
+            .par_chunks_mut(samples)
             .enumerate()
-            .map(|(part, dx)| {
+            .map(|(part, targets)| {
                 let mut weight = Buffer::zeros(layout.len());
                 let mut bias = vec![0.0; layer.outputs.padded()];
                 let mut dz = Buffer::take(layer.outputs.sample(&layer.planes));
-                for (sample, dx) in dx.chunks_exact_mut(input_sample).enumerate() {
-                    self.path.run(BackwardSample {
-                        pass: self,
-                        slopes: &slopes,
-                        gradient: &gradient,
-                        sample: part * samples + sample,
-                        dz: &mut dz,
-                        dx,
-                        weight: &mut weight,
-                        bias: &mut bias,
-                    });
+                let mut scratch = before.map(|_| Buffer::take(input_sample));
+                for (number, target) in targets.iter_mut().enumerate() {
+                    let sample = part * samples + number;
+                    let mut run = |dx: &mut [f32]| {
+                        self.path.run(BackwardSample {
+                            pass: self,
+                            slopes: &slopes,
+                            gradient: &gradient.values,
+                            sample,
+                            dz: &mut dz,
+                            dx,
+                            weight: &mut weight,
+                            bias: &mut bias,
+                        });
+                    };
+                    match (target, before, &mut scratch) {
+                        (Target::Pooled(values, sums), Some(before), Some(dx)) => {
+                            run(dx);
+                            before.run(sample, dx, values, sums);
+                        }
+                        (Target::Dense(dx), ..) => run(dx),
+                        (Target::Pooled(..), ..) => {}
+                    }
                 }
                 (weight, bias)
             })
             .collect();
+        drop(targets);
         let filters = layer.shape.filters;
         let mut bias = vec![0.0; filters];
         for (_, part) in &parts {
@@ -117,56 +248,13 @@ impl Backward<'_> {
             }
         }
         let single = |values: &[f64]| values.iter().map(|&v| v as f32).take(filters).collect();
-        Gradients {
-            input,
+        let parameters = Gradients {
             weight: self.sum_of_weights(&parts),
             bias: single(&bias),
             gamma: single(&dgamma),
             beta: single(&dbeta),
-        }
-    }
-
-    /// The gradient before dropout, `[sample, line, column, channel]` with groups filled up, and
-    /// what beta and gamma get of it.
-    fn pooled_gradient(&self, dy: &[f32]) -> (Buffer, [Vec<f64>; 2]) {
-        let layer = self.layer;
-        let (channels, padded) = (layer.outputs.channels, layer.outputs.padded());
-        let (lines, columns) = layer.pooled();
-        let mut gradient = Buffer::take(layer.batch * layer.pooled_sample());
-        let mut sums = vec![0.0; layer.batch * 2 * padded];
-        let mean: Vec<f32> = self.statistics.mean.iter().map(|&mean| mean as f32).collect();
-        gradient
-            .par_chunks_exact_mut(layer.pooled_sample())
-            .zip(dy.par_chunks_exact(lines * columns * channels))
-            .zip(self.convolved.pooled.par_chunks_exact(layer.pooled_sample()))
-            .zip(self.convolved.positions.par_chunks_exact(layer.pooled_sample()))
-            .zip(sums.par_chunks_exact_mut(2 * padded))
-            .for_each(|((((gradient, dy), pooled), positions), sums)| {
-                self.path.run(PooledGradientSample {
-                    channels,
-                    padded,
-                    columns,
-                    scale: self.dropout_scale,
-                    mean: &mean,
-                    gradient,
-                    dy,
-                    pooled,
-                    positions,
-                    sums,
-                });
-            });
-        let mut total = [vec![0.0; padded], vec![0.0; padded]];
-        for sums in sums.chunks_exact(2 * padded) {
-            for (total, sums) in total.iter_mut().zip(sums.chunks_exact(padded)) {
-                for (total, sum) in total.iter_mut().zip(sums) {
-                    *total += sum;
-                }
-            }
-        }
-        for (sum, inverse) in total[1].iter_mut().zip(&self.statistics.inverse_deviation) {
-            *sum *= inverse;
-        }
-        (gradient, total)
+        };
+        BlockGradients { parameters, input }
     }
 
     fn slopes(&self, dbeta: &[f64], dgamma: &[f64]) -> Slopes {
@@ -234,7 +322,7 @@ struct PooledGradientSample<'a> {
     padded: usize,
     columns: usize,
     scale: f32,
-    mean: &'a [f32],
+    mean: &'a [f64],
     gradient: &'a mut [f32],
     dy: &'a [f32],
     pooled: &'a [f32],
@@ -248,6 +336,7 @@ impl WithSimd for PooledGradientSample<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { channels, padded, columns, scale, .. } = self;
+        let mean: Vec<f32> = self.mean.iter().map(|&mean| mean as f32).collect();
         let (sums, products) = self.sums.split_at_mut(padded);
         let lines = self
             .gradient
@@ -267,7 +356,7 @@ impl WithSimd for PooledGradientSample<'_> {
                     let g = if kept { dy[channel] * scale } else { 0.0 };
                     gradient[channel] = g;
                     sums[channel] += f64::from(g);
-                    products[channel] += f64::from(g * (pooled[channel] - self.mean[channel]));
+                    products[channel] += f64::from(g * (pooled[channel] - mean[channel]));
                 }
             }
         }

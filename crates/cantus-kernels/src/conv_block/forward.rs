@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::convolve::{Destination, convolve};
-use super::layer::{Layer, fill_planes};
+use super::layer::{Layer, fill_line, zero_margins};
 use super::planes::{GROUP, SLACK};
 use super::weights::PackedFilters;
 use crate::buffers::Buffer;
@@ -57,11 +57,12 @@ impl Layer {
         (self.pool.0.min(self.planes.height) * self.planes.pitch + SLACK) * GROUP
     }
 
-    /// The first pass. Where `keep` is false, activations and sums are not asked for.
+    /// The first pass, of each sample. Where it is not for training, activations and sums are not
+    /// asked for.
     pub(crate) fn convolve_and_pool(
         &self,
         path: Path,
-        x: &[f32],
+        sources: Vec<Source>,
         parameters: Parameters,
         training: bool,
     ) -> Convolved {
@@ -78,17 +79,17 @@ impl Layer {
             Some(all) => all.chunks_exact_mut(activation_sample).map(Some).collect(),
             None => (0..self.batch).map(|_| None).collect(),
         };
-        let x_sample = self.planes.height * self.planes.width * self.shape.channels;
-        x.par_chunks_exact(x_sample)
+        sources
+            .into_par_iter()
             .zip(input.par_chunks_exact_mut(input_sample))
             .zip(pooled.par_chunks_exact_mut(self.pooled_sample()))
             .zip(positions.par_chunks_exact_mut(self.pooled_sample()))
             .zip(sums.par_chunks_exact_mut(2 * channels))
             .zip(&mut kept)
-            .for_each(|(((((x, input), pooled), positions), sums), activations)| {
+            .for_each(|(((((source, input), pooled), positions), sums), activations)| {
                 path.run(ConvolveSample {
                     layer: self,
-                    x,
+                    source,
                     parameters,
                     input,
                     activations: activations.as_deref_mut(),
@@ -129,9 +130,17 @@ impl Layer {
     }
 }
 
+/// Where a sample of a block's input comes from.
+pub(crate) enum Source<'a> {
+    /// `[line, column, channel]`
+    Dense(&'a [f32]),
+    /// From what the block before it has pooled.
+    Pooled(NormaliseSample<'a>),
+}
+
 struct ConvolveSample<'a> {
     layer: &'a Layer,
-    x: &'a [f32],
+    source: Source<'a>,
     parameters: Parameters<'a>,
     input: &'a mut [f32],
     activations: Option<&'a mut [f32]>,
@@ -145,8 +154,23 @@ impl WithSimd for ConvolveSample<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { layer, x, parameters, input, activations, pooled, positions, mut sums } = self;
-        fill_planes(x, layer.inputs, &layer.planes, input);
+        let Self { layer, source, parameters, input, activations, pooled, positions, mut sums } =
+            self;
+        let planes = &layer.planes;
+        for plane in input.chunks_exact_mut(planes.length * layer.inputs.lanes) {
+            zero_margins(planes, layer.inputs.lanes, plane);
+        }
+        match source {
+            Source::Dense(x) => {
+                let lines = x.chunks_exact(planes.width * layer.shape.channels);
+                for (line, from) in lines.enumerate() {
+                    fill_line(line, from, layer.inputs, planes, input);
+                }
+            }
+            Source::Pooled(sample) => {
+                sample.run(|line, from| fill_line(line, from, layer.inputs, planes, input));
+            }
+        }
         let (_, columns) = layer.pooled();
         let row = columns * layer.outputs.padded();
         let mut own;
@@ -174,43 +198,43 @@ impl WithSimd for ConvolveSample<'_> {
 
 /// The second pass over one sample: `scale * pooled + shift`, then dropout.
 pub(crate) struct NormaliseSample<'a> {
-    pub(crate) layer: &'a Layer,
+    pub(crate) channels: usize,
+    /// Channels with those that fill the last group.
+    pub(crate) padded: usize,
+    /// Of the pooled activations.
+    pub(crate) columns: usize,
     pub(crate) pooled: &'a [f32],
-    /// Of each channel, filled up to whole groups.
+    /// Of each channel.
     pub(crate) scale: &'a [f32],
     pub(crate) shift: &'a [f32],
-    pub(crate) mask: Option<&'a Mask>,
+    pub(crate) mask: Option<Mask>,
     pub(crate) positions: &'a mut [u8],
-    /// `[line, column, channel]`
-    pub(crate) y: &'a mut [f32],
     /// Number of the sample's first element in the batch.
     pub(crate) first: usize,
 }
 
-impl WithSimd for NormaliseSample<'_> {
-    type Output = ();
-
+impl NormaliseSample<'_> {
+    /// Hands each line, `[column, channel]`, to `put`.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let (channels, padded) = (self.layer.outputs.channels, self.layer.outputs.padded());
-        let (_, columns) = self.layer.pooled();
+    pub(crate) fn run(self, mut put: impl FnMut(usize, &[f32])) {
+        let Self { channels, padded, columns, mask, .. } = self;
+        let mut line = Buffer::take(columns * channels);
         let mut words = vec![0; columns * channels];
-        let mut first = self.first;
         let lines = self
-            .y
-            .chunks_exact_mut(columns * channels)
-            .zip(self.pooled.chunks_exact(columns * padded))
+            .pooled
+            .chunks_exact(columns * padded)
             .zip(self.positions.chunks_exact_mut(columns * padded));
-        for ((y, pooled), positions) in lines {
-            for (y, pooled) in y.chunks_exact_mut(channels).zip(pooled.chunks_exact(padded)) {
+        for (number, (pooled, positions)) in lines.enumerate() {
+            for (y, pooled) in line.chunks_exact_mut(channels).zip(pooled.chunks_exact(padded)) {
                 let constants = self.scale.iter().zip(self.shift);
                 for ((y, &pooled), (&scale, &shift)) in y.iter_mut().zip(pooled).zip(constants) {
                     *y = scale * pooled + shift;
                 }
             }
-            if let Some(mask) = self.mask {
-                mask.words(first, &mut words);
-                let pixels = y.chunks_exact_mut(channels).zip(positions.chunks_exact_mut(padded));
+            if let Some(mask) = mask {
+                mask.words(self.first + number * columns * channels, &mut words);
+                let pixels =
+                    line.chunks_exact_mut(channels).zip(positions.chunks_exact_mut(padded));
                 for ((y, positions), words) in pixels.zip(words.chunks_exact(channels)) {
                     for ((y, position), &word) in y.iter_mut().zip(positions).zip(words) {
                         let kept = mask.keeps(word);
@@ -219,7 +243,7 @@ impl WithSimd for NormaliseSample<'_> {
                     }
                 }
             }
-            first += columns * channels;
+            put(number, &line);
         }
     }
 }

@@ -34,6 +34,11 @@ impl Layer {
         lines * columns * self.outputs.padded()
     }
 
+    /// Numbers of a sample of the input, `[line, column, channel]`.
+    pub(crate) fn input_sample(&self) -> usize {
+        self.planes.height * self.planes.width * self.shape.channels
+    }
+
     /// The lines of each row of windows; the last may be incomplete, and is not pooled.
     pub(crate) fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let (height, lines) = (self.planes.height, self.pool.0);
@@ -170,25 +175,27 @@ impl<S: Simd> WithCurve for Activate<'_, S> {
     }
 }
 
-/// Copies a sample, `[line, column, channel]`, into planes, and zeros into their margins.
+/// Copies a line of a sample, `[column, channel]`, into planes.
 #[inline(always)]
-pub(crate) fn fill_planes(x: &[f32], groups: Groups, planes: &Planes, to: &mut [f32]) {
+pub(crate) fn fill_line(
+    line: usize,
+    from: &[f32],
+    groups: Groups,
+    planes: &Planes,
+    to: &mut [f32],
+) {
     let Groups { channels, lanes, count } = groups;
     for (group, plane) in to.chunks_exact_mut(planes.length * lanes).enumerate().take(count) {
-        zero_margins(planes, lanes, plane);
         let first = group * lanes;
         let here = lanes.min(channels - first);
-        for line in 0..planes.height {
-            let start = (planes.lead + line * planes.pitch) * lanes;
-            let to = &mut plane[start..start + planes.width * lanes];
-            let from = &x[line * planes.width * channels..(line + 1) * planes.width * channels];
-            for (to, from) in to.chunks_exact_mut(lanes).zip(from.chunks_exact(channels)) {
-                if here == GROUP {
-                    to.copy_from_slice(&from[first..first + GROUP]);
-                } else {
-                    to[..here].copy_from_slice(&from[first..first + here]);
-                    to[here..].fill(0.0);
-                }
+        let start = (planes.lead + line * planes.pitch) * lanes;
+        let to = &mut plane[start..start + planes.width * lanes];
+        for (to, from) in to.chunks_exact_mut(lanes).zip(from.chunks_exact(channels)) {
+            if here == GROUP {
+                to.copy_from_slice(&from[first..first + GROUP]);
+            } else {
+                to[..here].copy_from_slice(&from[first..first + here]);
+                to[here..].fill(0.0);
             }
         }
     }

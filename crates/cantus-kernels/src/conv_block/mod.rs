@@ -1,15 +1,18 @@
-//! Convolution, activation, batch normalisation, max pooling and dropout as one operation.
+//! Blocks of convolution, activation, batch normalisation, max pooling and dropout, one or several
+//! after the other, as one operation.
 //!
 //! What makes it fast is that nothing of full size is written to memory but the activations, once
 //! (or not at all, where they are cheap to compute again): bias, activation, statistics and pooling
 //! run on the lines just convolved, while they are in the cache; normalisation and dropout run on
-//! what pooling leaves. Backward, one pass over the activations gives the gradient of the
-//! convolution, and a second convolution and the products with the input do the rest, a sample at a
-//! time.
+//! what pooling leaves, sample by sample, on its way into the planes of the next block. Backward,
+//! one pass over the activations gives the gradient of the convolution, and a second convolution
+//! and the products with the input do the rest, a sample at a time.
 //!
-//! candle hands an operation three tensors at most and takes one back. So the parameters travel in
-//! one tensor, `[weight, bias, gamma, beta]`, whose gradient candle takes apart again; statistics
-//! leave through a cell beside the result; what the backward pass needs stays in the operation.
+//! candle hands an operation three tensors at most and takes one back. So the parameters of all
+//! blocks travel in one tensor, `[weight, bias, gamma, beta]` block by block, whose gradient candle
+//! takes apart again; statistics leave through a cell beside the result; what the backward pass
+//! needs stays in the operation. That several blocks are one operation saves what candle does
+//! between two: a fresh tensor for each result, and for each gradient another that it is added to.
 
 mod backward;
 mod convolve;
@@ -17,26 +20,20 @@ mod forward;
 mod lanes;
 mod layer;
 mod planes;
+mod stack;
 mod weight_gradient;
 mod weights;
 
-use std::sync::{Arc, OnceLock};
+use candle_core::{DType, Tensor};
 
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor};
-use rayon::prelude::*;
-
-use self::backward::{Backward, BackwardFilters, Gradients, Statistics};
-use self::convolve::tile_width;
-use self::forward::{Convolved, NormaliseSample, Parameters};
 use self::layer::Layer;
-use self::planes::{GROUP, Groups, Planes};
-use self::weights::{Direction, FilterShape, PackedFilters};
+use self::planes::{Groups, Planes};
+use self::stack::{Block, Stack};
+use self::weights::FilterShape;
 use crate::activation::Activation;
 use crate::batch_norm::BatchNormTraining;
 use crate::dropout::{DropoutKey, Mask};
-use crate::operand::{
-    check_input, check_operand, elements, odd_filters, result, shape_error, tensor, with_elements,
-};
+use crate::operand::{check_input, check_operand, odd_filters, shape_error};
 use crate::path::Path;
 use crate::{
     KernelError, batch_norm_max_pool2d_eval, batch_norm_max_pool2d_train, conv2d_same,
@@ -74,13 +71,35 @@ pub struct ConvBlockParameters<'a> {
     pub beta: &'a Tensor,
 }
 
+/// One block of several.
+#[derive(Clone, Copy, Debug)]
+pub struct ConvBlock<'a> {
+    /// Its trained tensors.
+    pub parameters: ConvBlockParameters<'a>,
+    /// What it does after its convolution.
+    pub settings: ConvBlockSettings,
+    /// In training, the probability of dropout and the name of its mask.
+    pub dropped: Option<(f64, DropoutKey)>,
+}
+
+/// What several blocks return in training.
+#[derive(Clone, Debug)]
+pub struct ConvBlocksTraining {
+    /// Of the last block, `[batch, pooled mel, pooled frame, filter]`.
+    pub output: Tensor,
+    /// Of each block, the activations' mean and biased variance, each `[filter]`. No gradient flows
+    /// through them.
+    pub statistics: Vec<(Tensor, Tensor)>,
+}
+
 /// Convolution (stride 1, zero padding that keeps the size), activation, batch normalisation by the
 /// batch's own statistics, max pooling (windows side by side, incomplete ones dropped) and inverted
 /// dropout, with gradients to `x` and all parameters.
 ///
 /// Here, unlike in the other operations, the channel comes last: `x` is `[batch, mel, frame,
 /// channel]`, the output `[batch, pooled mel, pooled frame, filter]`. The statistics are those of
-/// the activations before pooling; no gradient flows through the returned ones.
+/// the activations before pooling; no gradient flows through the returned ones. A convolution in
+/// one dimension is one with a single mel band.
 ///
 /// f32 runs as one operation, f64 as one after the other: slower, and the same but for rounding.
 ///
@@ -94,41 +113,24 @@ pub fn conv_block_train(
     settings: &ConvBlockSettings,
     dropped: Option<(f64, DropoutKey)>,
 ) -> Result<BatchNormTraining, KernelError> {
-    let Some(layer) = layer_of(x, parameters, settings)? else {
-        let ConvBlockParameters { gamma, beta, .. } = parameters;
-        let x = convolve_and_activate(x, parameters, settings.activation)?;
-        let mut normalised =
-            batch_norm_max_pool2d_train(&x, gamma, beta, settings.epsilon, settings.pool)?;
-        normalised.output = normalised.output.permute((0, 2, 3, 1))?;
-        if let Some((probability, key)) = dropped {
-            normalised.output = dropout(&normalised.output, probability, key)?;
-        }
-        return Ok(normalised);
-    };
-    let mask = dropped.map(|(probability, key)| Mask::new(probability, key)).transpose()?.flatten();
-    let statistics = Arc::new(OnceLock::new());
-    let operation = TrainBlock {
-        layer,
-        path: settings.path.unwrap_or_else(Path::current),
-        epsilon: settings.epsilon,
-        mask,
-        statistics: Arc::clone(&statistics),
-        forward: OnceLock::new(),
-    };
-    let output = x.contiguous()?.apply_op2(&packed(parameters)?, operation)?;
-    let Some(statistics) = statistics.get() else {
-        return Err(candle_core::Error::Msg("a block left no statistics".to_owned()).into());
-    };
-    let channel = |values: &[f64]| {
-        let values: Vec<f32> =
-            values.iter().take(layer.shape.filters).map(|&value| value as f32).collect();
-        tensor(values, layer.shape.filters)
-    };
-    Ok(BatchNormTraining {
-        output,
-        mean: channel(&statistics.mean)?,
-        variance: channel(&statistics.variance)?,
-    })
+    let block = ConvBlock { parameters, settings: *settings, dropped };
+    let ConvBlocksTraining { output, statistics } = conv_blocks_train(x, &[block])?;
+    let (mean, variance) = statistics.into_iter().next().ok_or_else(left_no_statistics)?;
+    Ok(BatchNormTraining { output, mean, variance })
+}
+
+/// As [`conv_block_train`], several blocks one after the other: faster than one by one, and the
+/// same bits.
+///
+/// # Errors
+/// As [`conv_block_train`].
+pub fn conv_blocks_train(
+    x: &Tensor,
+    blocks: &[ConvBlock],
+) -> Result<ConvBlocksTraining, KernelError> {
+    let Some(stack) = stack_of(x, blocks)? else { return one_by_one(x, blocks) };
+    let packed = packed(blocks)?;
+    stack.train(&x.contiguous()?, &packed)
 }
 
 /// As [`conv_block_train`], with given statistics, each `[filter]`, and without dropout.
@@ -144,30 +146,67 @@ pub fn conv_block_eval(
     variance: &Tensor,
     settings: &ConvBlockSettings,
 ) -> Result<Tensor, KernelError> {
-    let Some(layer) = layer_of(x, parameters, settings)? else {
-        let ConvBlockParameters { gamma, beta, .. } = parameters;
-        let x = convolve_and_activate(x, parameters, settings.activation)?;
-        let (epsilon, pool) = (settings.epsilon, settings.pool);
-        let y = batch_norm_max_pool2d_eval(&x, gamma, beta, mean, variance, epsilon, pool)?;
-        return Ok(y.permute((0, 2, 3, 1))?);
+    let block = ConvBlock { parameters, settings: *settings, dropped: None };
+    conv_blocks_eval(x, &[block], &[(mean, variance)])
+}
+
+/// As [`conv_block_eval`], several blocks one after the other, with the mean and the variance of
+/// each.
+///
+/// # Errors
+/// As [`conv_block_train`], and when there are not as many statistics as blocks.
+pub fn conv_blocks_eval(
+    x: &Tensor,
+    blocks: &[ConvBlock],
+    statistics: &[(&Tensor, &Tensor)],
+) -> Result<Tensor, KernelError> {
+    if statistics.len() != blocks.len() {
+        return Err(KernelError::Parameter {
+            operation: OPERATION,
+            parameter: "number of statistics",
+            expected: "one for each block",
+            got: statistics.len() as f64,
+        });
+    }
+    let Some(stack) = stack_of(x, blocks)? else {
+        let mut x = x.clone();
+        for (ConvBlock { parameters, settings, .. }, (mean, variance)) in
+            blocks.iter().zip(statistics)
+        {
+            let ConvBlockParameters { gamma, beta, .. } = parameters;
+            let y = convolve_and_activate(&x, *parameters, settings.activation)?;
+            let (epsilon, pool) = (settings.epsilon, settings.pool);
+            let y = batch_norm_max_pool2d_eval(&y, gamma, beta, mean, variance, epsilon, pool)?;
+            x = y.permute((0, 2, 3, 1))?;
+        }
+        return Ok(x);
     };
-    check_operand(OPERATION, x, "mean", mean, &[layer.shape.filters])?;
-    check_operand(OPERATION, x, "variance", variance, &[layer.shape.filters])?;
-    let statistics = Statistics::given(&layer, mean, variance, settings.epsilon)?;
-    let path = settings.path.unwrap_or_else(Path::current);
-    let x = x.detach().contiguous()?;
-    let (lines, columns) = layer.pooled();
-    let y = with_elements::<f32, _>(OPERATION, &x, |x| {
-        with_elements::<f32, _>(OPERATION, &packed(parameters)?.detach(), |parameters| {
-            let split = Split::of(parameters, &layer);
-            let filters = split.pack(&layer, path);
-            let (bias, gamma) = (layer.filled(split.bias), layer.filled(split.gamma));
-            let parameters = Parameters { filters: &filters, bias: &bias, gamma: &gamma };
-            let mut convolved = layer.convolve_and_pool(path, x, parameters, false);
-            normalise(&layer, path, &mut convolved, &statistics, &split, None)
-        })
-    })??;
-    Ok(tensor(y, (layer.batch, lines, columns, layer.shape.filters))?)
+    for (block, (mean, variance)) in blocks.iter().zip(statistics) {
+        let filters = block.parameters.bias.dims();
+        check_operand(OPERATION, x, "mean", mean, filters)?;
+        check_operand(OPERATION, x, "variance", variance, filters)?;
+    }
+    stack.evaluate(&x.detach().contiguous()?, &packed(blocks)?.detach(), statistics)
+}
+
+fn one_by_one(x: &Tensor, blocks: &[ConvBlock]) -> Result<ConvBlocksTraining, KernelError> {
+    let mut training = ConvBlocksTraining { output: x.clone(), statistics: Vec::new() };
+    for ConvBlock { parameters, settings, dropped } in blocks {
+        let ConvBlockParameters { gamma, beta, .. } = parameters;
+        let x = convolve_and_activate(&training.output, *parameters, settings.activation)?;
+        let normalised =
+            batch_norm_max_pool2d_train(&x, gamma, beta, settings.epsilon, settings.pool)?;
+        training.output = normalised.output.permute((0, 2, 3, 1))?;
+        if let Some((probability, key)) = *dropped {
+            training.output = dropout(&training.output, probability, key)?;
+        }
+        training.statistics.push((normalised.mean, normalised.variance));
+    }
+    Ok(training)
+}
+
+fn left_no_statistics() -> KernelError {
+    candle_core::Error::Msg("a block left no statistics".to_owned()).into()
 }
 
 fn convolve_and_activate(
@@ -183,30 +222,57 @@ fn convolve_and_activate(
     }
 }
 
-/// `[weight, bias, gamma, beta]`, flat.
-fn packed(parameters: ConvBlockParameters) -> candle_core::Result<Tensor> {
-    let ConvBlockParameters { weight, bias, gamma, beta } = parameters;
-    Tensor::cat(&[&weight.flatten_all()?, bias, gamma, beta], 0)
+/// `[weight, bias, gamma, beta]` of each block, flat.
+fn packed(blocks: &[ConvBlock]) -> candle_core::Result<Tensor> {
+    let mut parts = Vec::with_capacity(4 * blocks.len());
+    for ConvBlock { parameters: ConvBlockParameters { weight, bias, gamma, beta }, .. } in blocks {
+        parts.push(weight.flatten_all()?);
+        parts.extend([bias, gamma, beta].map(|part| (*part).clone()));
+    }
+    Tensor::cat(&parts, 0)
 }
 
-/// The sizes of the block, or none where it must run as one operation after the other.
-fn layer_of(
-    x: &Tensor,
-    parameters: ConvBlockParameters,
-    settings: &ConvBlockSettings,
-) -> Result<Option<Layer>, KernelError> {
+/// The sizes of the blocks, or none where they must run as one operation after the other.
+fn stack_of(x: &Tensor, blocks: &[ConvBlock]) -> Result<Option<Stack>, KernelError> {
     check_input(OPERATION, x)?;
-    let ConvBlockParameters { weight, bias, gamma, beta } = parameters;
-    let (batch, height, width, channels) = x
+    let (batch, mut height, mut width, mut channels) = x
         .dims4()
         .map_err(|_| shape_error(OPERATION, "input", "[batch, mel, frame, channel]", x))?;
+    if blocks.is_empty() || x.elem_count() == 0 {
+        return Err(shape_error(OPERATION, "input", "no empty axis, for one block or more", x));
+    }
+    let mut fused = x.dtype() == DType::F32;
+    let mut stack = Vec::with_capacity(blocks.len());
+    for ConvBlock { parameters, settings, dropped } in blocks {
+        let size = (batch, height, width, channels);
+        let layer = layer_of(x, size, parameters, settings)?;
+        let mask = match *dropped {
+            Some((probability, key)) => Mask::new(probability, key)?,
+            None => None,
+        };
+        fused &= settings.pool.0 * settings.pool.1 <= LARGEST_WINDOW;
+        (height, width) = layer.pooled();
+        channels = layer.shape.filters;
+        let path = settings.path.unwrap_or_else(Path::current);
+        stack.push(Block { layer, path, epsilon: settings.epsilon, mask });
+    }
+    Ok(fused.then(|| Stack::new(stack)))
+}
+
+fn layer_of(
+    x: &Tensor,
+    (batch, height, width, channels): (usize, usize, usize, usize),
+    parameters: &ConvBlockParameters,
+    settings: &ConvBlockSettings,
+) -> Result<Layer, KernelError> {
+    let ConvBlockParameters { weight, bias, gamma, beta } = parameters;
     let (filters, _, mel, frame) = odd_filters(OPERATION, weight)?;
     check_operand(OPERATION, x, "weight", weight, &[filters, channels, mel, frame])?;
     for (name, operand) in [("bias", bias), ("gamma", gamma), ("beta", beta)] {
         check_operand(OPERATION, x, name, operand, &[filters])?;
     }
-    if x.elem_count() == 0 || filters == 0 {
-        return Err(shape_error(OPERATION, "input and weight", "no empty axis", x));
+    if filters == 0 {
+        return Err(shape_error(OPERATION, "weight", "no empty axis", weight));
     }
     if !(settings.epsilon > 0.0 && settings.epsilon.is_finite()) {
         return Err(KernelError::Parameter {
@@ -221,10 +287,7 @@ fn layer_of(
         let expected = format!("[batch, mel >= {}, frame >= {}, channel]", pool.0, pool.1);
         return Err(shape_error(OPERATION, "input", expected, x));
     }
-    if x.dtype() != DType::F32 || pool.0 * pool.1 > LARGEST_WINDOW {
-        return Ok(None);
-    }
-    Ok(Some(Layer {
+    Ok(Layer {
         batch,
         planes: Planes::new(height, width, (mel, frame)),
         shape: FilterShape { filters, channels, taps: mel * frame },
@@ -232,228 +295,5 @@ fn layer_of(
         outputs: Groups::of_output(filters),
         pool,
         activation: settings.activation,
-    }))
-}
-
-/// The parts of the packed parameters.
-#[derive(Clone, Copy)]
-struct Split<'a> {
-    weight: &'a [f32],
-    bias: &'a [f32],
-    gamma: &'a [f32],
-    beta: &'a [f32],
-}
-
-impl<'a> Split<'a> {
-    fn of(parameters: &'a [f32], layer: &Layer) -> Self {
-        let (weight, rest) = parameters.split_at(layer.shape.len());
-        let (bias, rest) = rest.split_at(layer.shape.filters);
-        let (gamma, beta) = rest.split_at(layer.shape.filters);
-        Self { weight, bias, gamma, beta }
-    }
-
-    fn pack(&self, layer: &Layer, path: Path) -> PackedFilters {
-        let tile = path.run(TileWidth);
-        PackedFilters::new(self.weight, layer.shape, Direction::Forward, tile)
-    }
-
-    fn pack_backward(&self, layer: &Layer, path: Path) -> BackwardFilters {
-        let FilterShape { filters, channels, taps } = layer.shape;
-        if layer.inputs.lanes == GROUP {
-            let tile = path.run(TileWidth);
-            let packed = PackedFilters::new(self.weight, layer.shape, Direction::Backward, tile);
-            return BackwardFilters::Groups(packed);
-        }
-        let padded = layer.outputs.padded();
-        let mut packed = vec![0.0; channels * taps * padded];
-        for (row, packed) in packed.chunks_exact_mut(padded).enumerate() {
-            let (channel, tap) = (row / taps, row % taps);
-            for (filter, packed) in packed.iter_mut().enumerate().take(filters) {
-                *packed = self.weight[(filter * channels + channel) * taps + (taps - 1 - tap)];
-            }
-        }
-        BackwardFilters::Few(packed)
-    }
-}
-
-impl Layer {
-    /// Values of the filters, and zeros up to whole groups.
-    fn filled(&self, values: &[f32]) -> Vec<f32> {
-        let mut filled = values.to_vec();
-        filled.resize(self.outputs.padded(), 0.0);
-        filled
-    }
-}
-
-struct TileWidth;
-
-impl pulp::WithSimd for TileWidth {
-    type Output = usize;
-
-    fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
-        tile_width::<S>()
-    }
-}
-
-impl Statistics {
-    fn of_batch(layer: &Layer, sums: &[f64], epsilon: f64) -> Self {
-        let values = (layer.batch * layer.planes.height * layer.planes.width) as f64;
-        let (sums, squares) = sums.split_at(layer.outputs.padded());
-        let mean: Vec<f64> = sums.iter().map(|sum| sum / values).collect();
-        let variance = squares
-            .iter()
-            .zip(&mean)
-            // A difference of rounded sums may fall below zero; NaN stays.
-            .map(|(square, mean)| {
-                let variance = square / values - mean * mean;
-                if variance < 0.0 { 0.0 } else { variance }
-            })
-            .collect();
-        Self::new(mean, variance, epsilon)
-    }
-
-    fn given(
-        layer: &Layer,
-        mean: &Tensor,
-        variance: &Tensor,
-        epsilon: f64,
-    ) -> candle_core::Result<Self> {
-        let values = |tensor: &Tensor| {
-            with_elements::<f32, _>(OPERATION, &tensor.detach(), |values| {
-                let mut values: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
-                values.resize(layer.outputs.padded(), 0.0);
-                values
-            })
-        };
-        Ok(Self::new(values(mean)?, values(variance)?, epsilon))
-    }
-
-    fn new(mean: Vec<f64>, variance: Vec<f64>, epsilon: f64) -> Self {
-        let inverse_deviation =
-            variance.iter().map(|variance| 1.0 / (variance + epsilon).sqrt()).collect();
-        Self { mean, variance, inverse_deviation }
-    }
-}
-
-/// The second pass over the batch.
-fn normalise(
-    layer: &Layer,
-    path: Path,
-    convolved: &mut Convolved,
-    statistics: &Statistics,
-    parameters: &Split,
-    mask: Option<&Mask>,
-) -> Vec<f32> {
-    let (mut scale, mut shift) = (Vec::new(), Vec::new());
-    for (channel, (&gamma, &beta)) in parameters.gamma.iter().zip(parameters.beta).enumerate() {
-        let factor = f64::from(gamma) * statistics.inverse_deviation[channel];
-        scale.push(factor as f32);
-        shift.push((f64::from(beta) - factor * statistics.mean[channel]) as f32);
-    }
-    let (lines, columns) = layer.pooled();
-    let sample = lines * columns * layer.shape.filters;
-    let mut y = vec![0.0; layer.batch * sample];
-    y.par_chunks_exact_mut(sample)
-        .zip(convolved.pooled.par_chunks_exact(layer.pooled_sample()))
-        .zip(convolved.positions.par_chunks_exact_mut(layer.pooled_sample()))
-        .enumerate()
-        .for_each(|(index, ((y, pooled), positions))| {
-            path.run(NormaliseSample {
-                layer,
-                pooled,
-                scale: &scale,
-                shift: &shift,
-                mask,
-                positions,
-                y,
-                first: index * sample,
-            });
-        });
-    y
-}
-
-struct TrainBlock {
-    layer: Layer,
-    path: Path,
-    epsilon: f64,
-    mask: Option<Mask>,
-    statistics: Arc<OnceLock<Statistics>>,
-    /// What the forward pass leaves, and the filters as it packed them.
-    forward: OnceLock<(Convolved, PackedFilters)>,
-}
-
-impl TrainBlock {
-    fn forward(&self, x: &[f32], parameters: &[f32]) -> Vec<f32> {
-        let layer = &self.layer;
-        let split = Split::of(parameters, layer);
-        let filters = split.pack(layer, self.path);
-        let (bias, gamma) = (layer.filled(split.bias), layer.filled(split.gamma));
-        let parameters = Parameters { filters: &filters, bias: &bias, gamma: &gamma };
-        let mut convolved = layer.convolve_and_pool(self.path, x, parameters, true);
-        let statistics = Statistics::of_batch(layer, &convolved.sums, self.epsilon);
-        let y =
-            normalise(layer, self.path, &mut convolved, &statistics, &split, self.mask.as_ref());
-        // A second forward pass of the same node would find the same.
-        let _ = self.statistics.set(statistics);
-        let _ = self.forward.set((convolved, filters));
-        y
-    }
-
-    fn backward(&self, parameters: &[f32], dy: &[f32]) -> Option<Gradients> {
-        let layer = &self.layer;
-        let (convolved, filters) = self.forward.get()?;
-        let split = Split::of(parameters, layer);
-        let backward_filters = split.pack_backward(layer, self.path);
-        let (bias, gamma) = (layer.filled(split.bias), layer.filled(split.gamma));
-        let pass = Backward {
-            layer,
-            path: self.path,
-            convolved,
-            statistics: self.statistics.get()?,
-            parameters: Parameters { filters, bias: &bias, gamma: &gamma },
-            filters: &backward_filters,
-            dropout_scale: self.mask.as_ref().map_or(1.0, |mask| mask.scale),
-        };
-        Some(pass.run(dy))
-    }
-}
-
-impl CustomOp2 for TrainBlock {
-    fn name(&self) -> &'static str {
-        OPERATION
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        parameters: &CpuStorage,
-        parameters_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let x = elements::<f32>(OPERATION, x, x_layout)?;
-        let parameters = elements::<f32>(OPERATION, parameters, parameters_layout)?;
-        let (lines, columns) = self.layer.pooled();
-        let shape = (self.layer.batch, lines, columns, self.layer.shape.filters);
-        Ok(result(self.forward(x, parameters), shape))
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        parameters: &Tensor,
-        _: &Tensor,
-        dy: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let gradients = with_elements::<f32, _>(OPERATION, parameters, |parameters| {
-            with_elements::<f32, _>(OPERATION, dy, |dy| self.backward(parameters, dy))
-        })??;
-        let Some(Gradients { input, mut weight, bias, gamma, beta }) = gradients else {
-            return Err(candle_core::Error::BackwardNotSupported { op: OPERATION });
-        };
-        for gradient in [bias, gamma, beta] {
-            weight.extend(gradient);
-        }
-        let length = weight.len();
-        Ok((Some(tensor(input, x.shape())?), Some(tensor(weight, length)?)))
-    }
+    })
 }

@@ -4,11 +4,13 @@
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-/// A space nobody has wanted for so many others is given back to the system.
-const PATIENCE: u64 = 64;
+/// A space nobody has wanted for so long is given back to the system: no step of a training takes
+/// as long.
+const PATIENCE: Duration = Duration::from_secs(20);
 
-static FREE: Mutex<Shelf> = Mutex::new(Shelf { taken: 0, spaces: Vec::new() });
+static FREE: Mutex<Shelf> = Mutex::new(Shelf { spaces: Vec::new() });
 
 /// Numbers of a cache line.
 const LINE: usize = 16;
@@ -18,21 +20,17 @@ const LINE: usize = 16;
 struct Line([f32; LINE]);
 
 struct Shelf {
-    /// Spaces handed out so far: the clock.
-    taken: u64,
-    spaces: Vec<(u64, Vec<Line>)>,
+    /// With the time at which each was put there.
+    spaces: Vec<(Instant, Vec<Line>)>,
 }
 
 impl Shelf {
     /// The smallest space of at least so many lines, and none of over twice that.
     fn fitting(&mut self, lines: usize) -> Option<Vec<Line>> {
-        self.taken += 1;
-        let now = self.taken;
         let best = (0..self.spaces.len())
             .filter(|&i| (lines..=2 * lines).contains(&self.spaces[i].1.len()))
             .min_by_key(|&i| self.spaces[i].1.len());
         let found = best.map(|i| self.spaces.swap_remove(i).1);
-        self.spaces.retain(|(put, _)| now - put <= PATIENCE);
         found
     }
 }
@@ -94,7 +92,8 @@ impl DerefMut for Buffer {
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut shelf = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = shelf.taken;
+        let now = Instant::now();
+        shelf.spaces.retain(|(put, _)| now - *put <= PATIENCE);
         shelf.spaces.push((now, std::mem::take(&mut self.space)));
     }
 }

@@ -218,7 +218,7 @@ impl NormaliseSample<'_> {
     #[inline(always)]
     pub(crate) fn run(self, mut put: impl FnMut(usize, &[f32])) {
         let Self { channels, padded, columns, mask, .. } = self;
-        let mut line = Buffer::take(columns * channels);
+        let mut line = vec![0.0; columns * channels];
         let mut words = vec![0; columns * channels];
         let lines = self
             .pooled

@@ -31,8 +31,7 @@ impl Shelf {
         let best = (0..self.spaces.len())
             .filter(|&i| (lines..=2 * lines).contains(&self.spaces[i].1.len()))
             .min_by_key(|&i| self.spaces[i].1.len());
-        let found = best.map(|i| self.spaces.swap_remove(i).1);
-        found
+        best.map(|i| self.spaces.swap_remove(i).1)
     }
 }
 

@@ -296,10 +296,12 @@ impl Backward<'_> {
         let mut weight = vec![0.0; layer.shape.len()];
         let filter_length = layer.shape.channels * taps;
         weight.par_chunks_exact_mut(filter_length).enumerate().for_each(|(filter, weight)| {
+            let (first, row_length) = layout.of_filter(filter);
             for (channel, weight) in weight.chunks_exact_mut(taps).enumerate() {
-                for (tap, weight) in weight.iter_mut().enumerate() {
-                    let row = (channel / lanes * taps + tap) * lanes + channel % lanes;
-                    *weight = sum[layout.position(row, filter)];
+                let row = channel / lanes * taps * lanes + channel % lanes;
+                let rows = sum[first + row * row_length..].iter().step_by(lanes * row_length);
+                for (weight, &sum) in weight.iter_mut().zip(rows) {
+                    *weight = sum;
                 }
             }
         });

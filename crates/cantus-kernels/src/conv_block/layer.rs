@@ -123,11 +123,11 @@ impl Layer {
                 }
                 let value = plane[(line * self.planes.pitch + column) * vectors::<S>()];
                 let signed = simd.mul_f32s(value, sign);
-                let nan = simd.and_m32s(
-                    simd.not_m32s(simd.equal_f32s(signed, signed)),
+                // Not at most the best so far: larger or NaN, unless that is NaN already.
+                let exceeds = simd.and_m32s(
+                    simd.not_m32s(simd.less_than_or_equal_f32s(signed, best)),
                     simd.equal_f32s(best, best),
                 );
-                let exceeds = simd.or_m32s(simd.greater_than_f32s(signed, best), nan);
                 best = simd.select_f32s(exceeds, signed, best);
                 largest = simd.select_f32s(exceeds, value, largest);
                 let here = simd.splat_u32s((line * self.pool.1 + column) as u32);

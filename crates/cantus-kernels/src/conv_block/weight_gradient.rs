@@ -7,9 +7,9 @@ use pulp::Simd;
 use super::lanes::multiply_add;
 use super::planes::{GROUP, Groups, Planes};
 
-/// Pixels that are summed before the sums are put back: their inputs and gradients stay in the
-/// first cache.
-const CHUNK: usize = 128;
+/// At most so many pixels are summed before the sums are put back: their inputs and gradients stay
+/// in the first cache.
+const CHUNK: usize = 192;
 
 /// Rows of the gradient, each one channel at one tap, that are summed at a time.
 const ROWS: usize = 8;
@@ -44,11 +44,11 @@ impl GradientLayout {
         (0..filters).step_by(tile).map(move |first| first..(first + tile).min(filters))
     }
 
-    /// Where the number of a row and a filter stands.
-    pub(crate) fn position(&self, row: usize, filter: usize) -> usize {
+    /// Where the number of the first row and a filter stands, and how far away the next row is.
+    pub(crate) fn of_filter(&self, filter: usize) -> (usize, usize) {
         let first = filter / self.tile * self.tile;
         let width = self.tile.min(self.filters - first);
-        first * self.rows + row * width + filter - first
+        (first * self.rows + filter - first, width)
     }
 }
 
@@ -81,8 +81,10 @@ pub(crate) fn add_weight_gradient<S: Simd>(
             (group * planes.length + planes.lead.wrapping_add_signed(tap)) * inputs.lanes
         })
         .collect();
-    for first in (0..planes.body()).step_by(CHUNK) {
-        let pixels = first..(first + CHUNK).min(planes.body());
+    // As few chunks as will do, all of a size: putting the sums back costs the same for each.
+    let chunk = planes.body().div_ceil(planes.body().div_ceil(CHUNK));
+    for first in (0..planes.body()).step_by(chunk) {
+        let pixels = first..(first + chunk).min(planes.body());
         for tile in layout.tiles() {
             let width = tile.len();
             let values = &mut gradient[tile.start * layout.rows..tile.end * layout.rows];

@@ -38,6 +38,14 @@ impl FilterShape {
             }
         }
     }
+
+    /// How far it is from there to the weight of the next output.
+    fn next_output(&self, direction: Direction) -> usize {
+        match direction {
+            Direction::Forward => self.channels * self.taps,
+            Direction::Backward => self.taps,
+        }
+    }
 }
 
 /// A bank of filters packed for [`convolve`](super::convolve::convolve):
@@ -68,6 +76,7 @@ impl PackedFilters {
                 (Groups::of_output(shape.filters), Groups::of_output(shape.channels))
             }
         };
+        let next_output = shape.next_output(direction);
         let per_output = inputs.padded() * shape.taps;
         let mut packed = Self {
             values: Buffer::zeros(per_output * outputs.padded()),
@@ -87,8 +96,11 @@ impl PackedFilters {
                             return;
                         };
                         if input < inputs.channels {
-                            for (output, value) in (first..outputs.channels).zip(values) {
-                                *value = weight[shape.position(direction, output, input, tap)];
+                            let start = shape.position(direction, first, input, tap);
+                            let weights = weight[start..].iter().step_by(next_output);
+                            let here = outputs.channels - first;
+                            for (value, &weight) in values.iter_mut().zip(weights).take(here) {
+                                *value = weight;
                             }
                         }
                     }

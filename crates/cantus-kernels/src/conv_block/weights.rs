@@ -95,7 +95,7 @@ impl PackedFilters {
                         else {
                             return;
                         };
-                        if input < inputs.channels {
+                        if input < inputs.channels && first < outputs.channels {
                             let start = shape.position(direction, first, input, tap);
                             let weights = weight[start..].iter().step_by(next_output);
                             let here = outputs.channels - first;

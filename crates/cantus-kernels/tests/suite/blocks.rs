@@ -2,8 +2,8 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use cantus_kernels::{
-    Activation, ConvBlockParameters, ConvBlockSettings, DropoutKey, Path, conv_block_eval,
-    conv_block_train,
+    Activation, ConvBlock, ConvBlockParameters, ConvBlockSettings, DropoutKey, Path,
+    conv_block_eval, conv_block_train, conv_blocks_eval, conv_blocks_train,
 };
 
 use crate::numbers::{random_f32, values};
@@ -118,6 +118,79 @@ fn on_every_path_a_block_equals_its_operations_in_double_precision() {
             }
         }
     }
+}
+
+/// Three blocks, of few channels and of groups, as one operation or as three.
+fn run_three(dtype: DType, path: Option<Path>, as_one: bool) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let numbers = |shape: &[usize], seed| random_f32(shape, seed).to_dtype(dtype).unwrap();
+    let var = |shape: &[usize], seed| Var::from_tensor(&numbers(shape, seed)).unwrap();
+    let x = var(&[3, 12, 21, 2], 1);
+    let operands: Vec<[Var; 4]> = [(2, 24), (24, 7), (7, 33)]
+        .iter()
+        .zip((2..).step_by(4))
+        .map(|(&(channels, filters), seed)| {
+            let weight = var(&[filters, channels, 3, 3], seed);
+            [
+                weight,
+                var(&[filters], seed + 1),
+                var(&[filters], seed + 2),
+                var(&[filters], seed + 3),
+            ]
+        })
+        .collect();
+    let blocks: Vec<ConvBlock> = operands
+        .iter()
+        .zip([(2, 2), (3, 1), (1, 4)])
+        .zip(1..)
+        .map(|(([weight, bias, gamma, beta], pool), layer)| ConvBlock {
+            parameters: ConvBlockParameters { weight, bias, gamma, beta },
+            settings: ConvBlockSettings { activation: Activation::Elu, epsilon: 1e-3, pool, path },
+            dropped: Some((0.2, DropoutKey { layer, ..KEY })),
+        })
+        .collect();
+    let mut output = x.as_tensor().clone();
+    let mut seen = Vec::new();
+    for blocks in blocks.chunks(if as_one { blocks.len() } else { 1 }) {
+        let trained = conv_blocks_train(&output, blocks).unwrap();
+        output = trained.output;
+        for (mean, variance) in &trained.statistics {
+            seen.extend([values(mean), values(variance)]);
+        }
+    }
+    let statistics: Vec<(Tensor, Tensor)> = [24, 7, 33]
+        .iter()
+        .map(|&filters| (numbers(&[filters], 40), numbers(&[filters], 41).abs().unwrap()))
+        .collect();
+    let statistics: Vec<(&Tensor, &Tensor)> = statistics.iter().map(|(m, v)| (m, v)).collect();
+    let mut evaluated = x.as_tensor().clone();
+    let step = if as_one { blocks.len() } else { 1 };
+    for (blocks, statistics) in blocks.chunks(step).zip(statistics.chunks(step)) {
+        evaluated = conv_blocks_eval(&evaluated, blocks, statistics).unwrap();
+    }
+    let dy = numbers(output.dims(), 50);
+    let gradients = (&output * dy).unwrap().sum_all().unwrap().backward().unwrap();
+    seen.push(values(&output));
+    for operand in operands.iter().flatten().chain([&x]) {
+        seen.push(values(gradients.get(operand).unwrap()));
+    }
+    (seen, values(&evaluated))
+}
+
+#[test]
+fn several_blocks_as_one_operation_give_the_bits_of_one_after_the_other() {
+    for path in Path::available() {
+        let (as_one, one_by_one) =
+            (run_three(DType::F32, Some(path), true), run_three(DType::F32, Some(path), false));
+        assert!(as_one == one_by_one, "{path}");
+    }
+    assert!(run_three(DType::F64, None, true) == run_three(DType::F64, None, false));
+}
+
+#[test]
+fn as_many_statistics_as_blocks_are_wanted() {
+    let x = random_f32(&[1, 4, 4, 2], 1);
+    assert!(conv_blocks_eval(&x, &[], &[(&x, &x)]).is_err());
+    assert!(conv_blocks_train(&x, &[]).is_err());
 }
 
 #[test]

@@ -156,3 +156,21 @@ fn nothing_is_written_by_a_dry_run() {
     assert!(ended.out.contains("train") && ended.out.contains("stale"), "{}", ended.out);
     assert!(!checkout.path().join("data").exists());
 }
+
+#[test]
+fn a_training_step_is_timed_without_a_peer_where_there_is_no_python() {
+    let checkout = Checkout::new();
+    let short = ["--frames", "16", "--batch", "2", "--steps", "1", "--rounds", "1"];
+    let arguments =
+        [&["bench", "train", "--json", "--python", "no-such-python"], &short[..]].concat();
+    let ended = checkout.run(&arguments).expect_code(0);
+    assert!(ended.err.contains("`no-such-python` cannot be started"), "{}", ended.err);
+    let rows = ended.json();
+    let tasks: Vec<&str> = rows.iter().map(|row| row["task"].as_str().unwrap()).collect();
+    assert_eq!(tasks, ["train", "infer"]);
+    assert!(
+        rows.iter().all(|row| row["ours_ms"].as_f64().unwrap() > 0.0 && row["ratio"].is_null())
+    );
+    let dry = checkout.run(&["bench", "train", "--dry-run", "--frames", "32"]).expect_code(0);
+    assert!(dry.out.starts_with("would time 32 frames"), "{}", dry.out);
+}

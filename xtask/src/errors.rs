@@ -6,16 +6,17 @@ use std::path::PathBuf;
 
 use anyhow::Error;
 
-/// Prints an error with its causes, and the first hint that any of them has.
+/// Prints an error with its causes, and a hint: the first that a message carries, or else the first
+/// that a crate knows.
 pub(crate) fn print(error: &Error) {
     drop(writeln!(std::io::stderr().lock(), "{}", text(error)));
 }
 
-/// The hint stands last, whether a message carries it or a crate knows it.
+/// The hint stands last.
 fn text(error: &Error) -> String {
     let mut lines = Vec::new();
     let mut said = String::new();
-    let mut hints = Vec::new();
+    let mut of_message = None;
     for cause in error.chain() {
         let cause = cause.to_string();
         // Some libraries put their cause into their own message as well.
@@ -27,11 +28,10 @@ fn text(error: &Error) -> String {
         let lead = if lines.is_empty() { "error" } else { "  because" };
         lines.push(format!("{lead}: {message}"));
         if !hint.is_empty() {
-            hints.push(hint.to_owned());
+            of_message.get_or_insert_with(|| hint.to_owned());
         }
     }
-    hints.extend(error.chain().find_map(hint));
-    if let Some(hint) = hints.first() {
+    if let Some(hint) = of_message.or_else(|| error.chain().find_map(hint)) {
         lines.push(format!("\nhint: {hint}"));
     }
     lines.join("\n")

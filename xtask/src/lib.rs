@@ -27,6 +27,9 @@ use progress::Progress;
 
 /// Runs one command, as from the shell, and says how it ended: 0 done, 1 failed, 2 bad usage,
 /// 3 done but some songs could not be used, 130 interrupted.
+///
+/// With `--threads` the process may be replaced by one of the same program with another environment,
+/// so this belongs at the begin of `main`.
 pub fn run<I>(arguments: I) -> ExitCode
 where
     I: IntoIterator<Item = OsString>,
@@ -42,7 +45,7 @@ where
         }
     };
     if let Some(threads) = cli.common.threads {
-        match threads::govern(threads, &arguments) {
+        match threads::restart_with(threads, &arguments) {
             Ok(None) => {}
             Ok(Some(code)) => return code,
             Err(error) => {

@@ -13,7 +13,7 @@ const VARIABLE: &str = "RAYON_NUM_THREADS";
 /// is called in. Gives an exit code where the program has run its course that way.
 ///
 /// Called before any other thread is started.
-pub(crate) fn govern(threads: u16, arguments: &[OsString]) -> Result<Option<ExitCode>> {
+pub(crate) fn restart_with(threads: u16, arguments: &[OsString]) -> Result<Option<ExitCode>> {
     if std::env::var_os(VARIABLE).is_some_and(|value| value == *threads.to_string()) {
         return Ok(None);
     }

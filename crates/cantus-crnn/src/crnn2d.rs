@@ -245,7 +245,7 @@ impl Crnn2d {
         // [batch, mel, frame, channel] from here on.
         let mut x = run.normalise("norm0", x)?.unsqueeze(3)?;
         let blocks: Vec<BlockTensors> = (1..=self.config.pools.len())
-            .map(|block| run.tensors(block))
+            .map(|block| run.block_tensors(block))
             .collect::<Result<_, _>>()?;
         if let Some(trace) = &mut trace {
             for block in &blocks {
@@ -340,7 +340,7 @@ impl Run<'_> {
         Ok(self.keep_statistics(layer, batch_norm_train(x, &gamma, &beta, epsilon)?))
     }
 
-    fn tensors(&mut self, block: usize) -> Result<BlockTensors, CrnnError> {
+    fn block_tensors(&mut self, block: usize) -> Result<BlockTensors, CrnnError> {
         let (conv, norm) = (format!("conv{block}"), format!("norm{block}"));
         Ok(BlockTensors {
             name: format!("block{block}"),

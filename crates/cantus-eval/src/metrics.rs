@@ -13,7 +13,7 @@ use crate::predictions::{ClipPrediction, Predictions};
 use crate::song::{SongPrediction, song_votes};
 
 /// Version of the JSON that [`Metrics::to_json`] writes.
-pub const METRICS_FORMAT: u32 = 1;
+pub const METRICS_FORMAT: u32 = 2;
 
 /// The scores of one level: of clips, or of songs by one of the two ways to pool their clips.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -217,6 +217,8 @@ struct Level<'a> {
     /// Whether its table is unfolded at first.
     open: bool,
     metrics: &'a LevelMetrics,
+    /// Whether some artist has nothing in the test part.
+    absent: bool,
     scores: [(&'static str, Estimate); 4],
 }
 
@@ -232,7 +234,8 @@ fn level<'a>(
         ("accuracy", metrics.accuracy),
         ("balanced accuracy", metrics.balanced_accuracy),
     ];
-    Level { name, id, unit, open: id != "song-mean", metrics, scores }
+    let absent = metrics.report.classes.iter().any(|class| class.support == 0);
+    Level { name, id, unit, open: id != "song-mean", metrics, absent, scores }
 }
 
 /// One artist's scores at both levels.

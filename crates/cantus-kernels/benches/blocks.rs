@@ -1,4 +1,5 @@
-//! The network's layers one by one, forward and backward, on each path of this processor.
+//! The network's layers one by one, forward and backward, on each path of this processor; the
+//! throughput is in clips.
 //!
 //! `cargo bench -p cantus-kernels`; a name narrows it, as in `cargo bench -p cantus-kernels -- gru`.
 
@@ -7,7 +8,7 @@ use cantus_kernels::{
     Activation, ConvBlockParameters, ConvBlockSettings, DropoutKey, GruKind, GruParameters,
     LstmKind, LstmParameters, Path, conv_block_eval, conv_block_train, gru, lstm,
 };
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const BATCH: usize = 16;
 
@@ -31,6 +32,7 @@ fn blocks(criterion: &mut Criterion) {
         let (bias, gamma, beta) = (var(&[filters]), var(&[filters]), var(&[filters]));
         let parameters =
             ConvBlockParameters { weight: &weight, bias: &bias, gamma: &gamma, beta: &beta };
+        group.throughput(Throughput::Elements(BATCH as u64));
         let ones = Tensor::ones(filters, candle_core::DType::F32, &Device::Cpu).expect("ones");
         for path in Path::available() {
             let settings = ConvBlockSettings {
@@ -60,6 +62,7 @@ fn blocks(criterion: &mut Criterion) {
 fn recurrent(criterion: &mut Criterion) {
     const UNITS: usize = 32;
     let mut group = criterion.benchmark_group("recurrent, 28 steps");
+    group.throughput(Throughput::Elements(BATCH as u64));
     let x = var(&[28, BATCH, 128]);
     let of = |gates: usize| (var(&[gates * UNITS, 128]), var(&[gates * UNITS, UNITS]));
     let ((weight_ih, weight_hh), bias_ih) = (of(3), var(&[3 * UNITS]));

@@ -3,11 +3,13 @@
 use std::cell::RefCell;
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, DType, InplaceOp1, Layout, Tensor};
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Tensor};
 use pulp::{Simd, WithSimd};
 
 use crate::KernelError;
-use crate::operand::{check_input, check_operand, element_type_error, tensor, with_elements};
+use crate::operand::{
+    check_input, check_operand, element_type_error, elements, tensor, with_elements,
+};
 use crate::path::Path;
 
 const OPERATION: &str = "adam";
@@ -114,8 +116,9 @@ impl AdamMoments {
 /// to, in place.
 ///
 /// # Errors
-/// When gradient or moments have another shape or element type than the parameter, the parameter
-/// is not contiguous, or any is not f32 or f64 in main memory. Then nothing has changed.
+/// When the gradient has another shape or element type than the parameter or shares its storage,
+/// the moments have another number of elements or another element type, the parameter is not
+/// contiguous, or any is not f32 or f64 in main memory. Then nothing has changed.
 pub fn adam_step(
     parameter: &Tensor,
     gradient: &Tensor,
@@ -124,68 +127,69 @@ pub fn adam_step(
 ) -> Result<(), KernelError> {
     check_input(OPERATION, parameter)?;
     check_operand(OPERATION, parameter, "gradient", gradient, parameter.dims())?;
-    let gradient = gradient.detach().contiguous()?;
-    let moments = RefCell::new(moments);
-    match parameter.dtype() {
-        DType::F64 => with_elements::<f64, _>(OPERATION, &gradient, |gradient| {
-            parameter.inplace_op1(&Update {
-                gradient: Gradient::F64(gradient),
-                moments: &moments,
-                step,
-            })
-        })??,
-        _ => with_elements::<f32, _>(OPERATION, &gradient, |gradient| {
-            parameter.inplace_op1(&Update {
-                gradient: Gradient::F32(gradient),
-                moments: &moments,
-                step,
-            })
-        })??,
+    let (length, dtype) = match &moments.0 {
+        Moments::F32 { first, .. } => (first.len(), DType::F32),
+        Moments::F64 { first, .. } => (first.len(), DType::F64),
+    };
+    if dtype != parameter.dtype() {
+        return Err(KernelError::MixedElementTypes {
+            operation: OPERATION,
+            operand: "moments",
+            expected: parameter.dtype(),
+            got: dtype,
+        });
     }
-    Ok(())
-}
-
-enum Gradient<'a> {
-    F32(&'a [f32]),
-    F64(&'a [f64]),
+    if length != parameter.elem_count() {
+        return Err(KernelError::OperandShape {
+            operation: OPERATION,
+            operand: "moments",
+            expected: format!("{} elements", parameter.elem_count()),
+            got: length.into(),
+        });
+    }
+    let update = Update { moments: RefCell::new(moments), step };
+    Ok(parameter.inplace_op2(&gradient.detach().contiguous()?, &update)?)
 }
 
 /// candle lends a storage for writing through this trait alone.
-struct Update<'a, 'b> {
-    gradient: Gradient<'a>,
-    moments: &'a RefCell<&'b mut AdamMoments>,
+struct Update<'a> {
+    moments: RefCell<&'a mut AdamMoments>,
     step: AdamStep,
 }
 
-impl InplaceOp1 for Update<'_, '_> {
+impl InplaceOp2 for Update<'_> {
     fn name(&self) -> &'static str {
         OPERATION
     }
 
-    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> candle_core::Result<()> {
+    fn cpu_fwd(
+        &self,
+        parameter: &mut CpuStorage,
+        layout: &Layout,
+        gradient: &CpuStorage,
+        gradient_layout: &Layout,
+    ) -> candle_core::Result<()> {
         let Some((start, end)) = layout.contiguous_offsets() else {
             return Err(candle_core::Error::RequiresContiguous { op: OPERATION });
         };
-        let dtype = storage.dtype();
-        match (storage, &self.gradient, &mut self.moments.borrow_mut().0) {
-            (CpuStorage::F32(values), Gradient::F32(gradient), Moments::F32 { first, second })
-                if first.len() == end - start =>
-            {
+        let dtype = parameter.dtype();
+        match (parameter, &mut self.moments.borrow_mut().0) {
+            (CpuStorage::F32(values), Moments::F32 { first, second }) => {
+                let gradient = elements::<f32>(OPERATION, gradient, gradient_layout)?;
                 let (values, step) = (&mut values[start..end], self.step);
                 Path::current().run(SinglePrecision { values, gradient, first, second, step });
             }
-            (CpuStorage::F64(values), Gradient::F64(gradient), Moments::F64 { first, second })
-                if first.len() == end - start =>
-            {
+            (CpuStorage::F64(values), Moments::F64 { first, second }) => {
+                let gradient = elements::<f64>(OPERATION, gradient, gradient_layout)?;
                 let AdamStep { beta1, beta2, rate, root_scale, epsilon } = self.step;
                 let moments = first.iter_mut().zip(second);
-                for ((p, &g), (m, v)) in values[start..end].iter_mut().zip(*gradient).zip(moments) {
+                for ((p, &g), (m, v)) in values[start..end].iter_mut().zip(gradient).zip(moments) {
                     *m = beta1 * *m + (1.0 - beta1) * g;
                     *v = beta2 * *v + (1.0 - beta2) * (g * g);
                     *p -= rate * *m / (v.sqrt() * root_scale + epsilon);
                 }
             }
-            _ => return Err(element_type_error("adam's moments", dtype)),
+            _ => return Err(element_type_error(OPERATION, dtype)),
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A space nobody has wanted for so long is given back to the system: no step of a training takes
-/// as long.
+/// A space nobody has wanted for so long is given back to the system when the next one is returned:
+/// longer than a step of a training mostly takes; a slower one pays for fresh pages.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 static FREE: Mutex<Shelf> = Mutex::new(Shelf { spaces: Vec::new() });
@@ -47,14 +47,15 @@ fn fresh(lines: usize) -> Vec<Line> {
 #[cfg(target_os = "linux")]
 fn ask_for_huge_pages(space: &mut [MaybeUninit<Line>]) {
     const HUGE_PAGE: usize = 2 << 20;
-    const PAGE: usize = 1 << 16;
+    // 64 KiB on some ARM systems; a multiple of the smaller ones.
+    const LARGEST_BASE_PAGE: usize = 1 << 16;
     let bytes = size_of_val(space);
     let start = space.as_mut_ptr().cast::<u8>();
-    let unaligned = start.align_offset(PAGE);
+    let unaligned = start.align_offset(LARGEST_BASE_PAGE);
     if bytes < unaligned + HUGE_PAGE {
         return;
     }
-    let whole = (bytes - unaligned) / PAGE * PAGE;
+    let whole = (bytes - unaligned) / LARGEST_BASE_PAGE * LARGEST_BASE_PAGE;
     #[expect(unsafe_code, reason = "the system takes an address")]
     // SAFETY: the pages lie within the space, which is borrowed exclusively; how large they are
     // changes nothing about what is in them.

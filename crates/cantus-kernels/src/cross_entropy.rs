@@ -1,3 +1,5 @@
+//! Cross-entropy of the softmax, with its gradient.
+
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Shape, Tensor};
 
@@ -23,7 +25,7 @@ pub struct CrossEntropySettings<'a> {
 /// weights, as in PyTorch. Computed in f64 whatever the logits are.
 ///
 /// # Errors
-/// When the number of targets is not the batch size, a target is no class, the weights are not as
+/// When the logits are empty, the number of targets is not the batch size, a target is no class, the weights are not as
 /// many as the classes or not finite and at least 0, the floor is not in `0..0.5`, or the logits
 /// are not f32 or f64 in main memory.
 pub fn cross_entropy(
@@ -35,7 +37,10 @@ pub fn cross_entropy(
     let (batch, classes) =
         logits.dims2().map_err(|_| shape_error(OPERATION, "logits", "[batch, class]", logits))?;
     let fail = |problem: String| Err(KernelError::Targets { operation: OPERATION, problem });
-    if targets.len() != batch || batch == 0 {
+    if batch == 0 || classes == 0 {
+        return Err(shape_error(OPERATION, "logits", "[batch, class], neither empty", logits));
+    }
+    if targets.len() != batch {
         return fail(format!("{} targets for a batch of {batch}", targets.len()));
     }
     if let Some(target) = targets.iter().find(|&&target| target as usize >= classes) {

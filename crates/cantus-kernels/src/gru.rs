@@ -15,20 +15,15 @@
 //! reset after:   n = tanh(W x + b + r (U h + c))    gate(v) = 1 / (1 + exp(-v))
 //! ```
 
-use std::sync::OnceLock;
-
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor};
+use candle_core::Tensor;
 use rayon::prelude::*;
 
 use crate::KernelError;
 use crate::element::Element;
-use crate::operand::{
-    check_input, check_operand, element_type_error, elements, result, shape_error, tensor,
-    with_elements,
-};
+use crate::operand::{check_input, check_operand, shape_error};
 use crate::recurrent::{
-    Gate, add_products, add_up_rows, by_step, project, project_back, recurrent_back, transposed,
+    Gate, OverSequence, SequenceLayer, add_products, add_up_rows, by_step, project, project_back,
+    recurrent_back, transposed,
 };
 
 const OPERATION: &str = "gru";
@@ -100,8 +95,8 @@ pub fn gru(x: &Tensor, parameters: GruParameters, kind: GruKind) -> Result<Tenso
             ));
         }
     }
-    let operation = Gru { kind, steps, batch, features, units, gates: OnceLock::new() };
-    Ok(x.contiguous()?.apply_op2(&Tensor::cat(&packed, 0)?, operation)?)
+    let layer = Gru { kind, steps, batch, features, units };
+    Ok(x.contiguous()?.apply_op2(&Tensor::cat(&packed, 0)?, OverSequence::new(layer))?)
 }
 
 struct Gru {
@@ -110,14 +105,6 @@ struct Gru {
     batch: usize,
     features: usize,
     units: usize,
-    /// What [`Sample::forward`] leaves: f32 or f64, whichever the layer is.
-    gates: OnceLock<Gates>,
-}
-
-/// `[batch, step, (reset, update, candidate, recurrent part of the candidate), unit]`
-enum Gates {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
 }
 
 /// The parts of the packed parameters.
@@ -142,34 +129,6 @@ impl Gru {
             GruKind::ResetBefore => Gate::HardSigmoid,
             GruKind::ResetAfter => Gate::Logistic,
         }
-    }
-
-    /// States, `[step, batch, unit]`, and gates.
-    fn forward<T: Element>(&self, x: &[T], parameters: &[T]) -> (Vec<T>, Vec<T>) {
-        let (units, gates) = (self.units, 3 * self.units);
-        let weights = self.split(parameters);
-        let inputs = project(x, weights.input, weights.bias);
-        // Units of the state first, so that each adds a whole row.
-        let recurrent = transposed(weights.recurrent, gates, units);
-        let weights = Weights { recurrent: &recurrent, ..weights };
-        let mut saved = vec![T::zero(); self.batch * self.steps * 4 * units];
-        let mut states = vec![T::zero(); self.batch * self.steps * units];
-        saved
-            .par_chunks_exact_mut(self.steps * 4 * units)
-            .zip(states.par_chunks_exact_mut(self.steps * units))
-            .enumerate()
-            .for_each(|(item, (saved, states))| {
-                let mut state = vec![T::zero(); units];
-                let mut product = vec![T::zero(); gates];
-                let steps = saved.chunks_exact_mut(4 * units).zip(states.chunks_exact_mut(units));
-                for (step, (saved, next)) in steps.enumerate() {
-                    let row = (step * self.batch + item) * gates;
-                    let input = &inputs[row..row + gates];
-                    self.step(input, &weights, &mut product, saved, &state, next);
-                    state.copy_from_slice(next);
-                }
-            });
-        (by_step(&states, self.batch, self.steps, units), saved)
     }
 
     /// One step of one item, the recurrent weights being `[unit, gate]`: writes the gates into
@@ -222,7 +181,103 @@ impl Gru {
         }
     }
 
-    /// Gradients of the input and of the packed parameters.
+    fn step_back<T: Element>(
+        &self,
+        back: &StepBack<T>,
+        dinput: &mut [T],
+        drecurrent: &mut [T],
+        factors: &mut [T],
+        earlier: &mut [T],
+    ) {
+        let units = self.units;
+        let (reset, rest) = back.saved.split_at(units);
+        let (update, rest) = rest.split_at(units);
+        let (candidate, recurrent) = rest.split_at(units);
+        for unit in 0..units {
+            let d = back.dstate[unit];
+            let (z, n) = (update[unit], candidate[unit]);
+            dinput[units + unit] = d * (back.state[unit] - n) * self.gate().slope(z);
+            dinput[2 * units + unit] = d * (T::one() - z) * (T::one() - n * n);
+            earlier[unit] = d * z;
+        }
+        match self.kind {
+            GruKind::ResetBefore => {
+                // What came out of the reset.
+                let mut dreset = vec![T::zero(); units];
+                add_products(
+                    &dinput[2 * units..],
+                    &back.recurrent[2 * units * units..],
+                    &mut dreset,
+                );
+                for unit in 0..units {
+                    factors[unit] = reset[unit] * back.state[unit];
+                    dinput[unit] = dreset[unit] * back.state[unit] * self.gate().slope(reset[unit]);
+                    earlier[unit] += dreset[unit] * reset[unit];
+                }
+                drecurrent.copy_from_slice(dinput);
+                add_products(&drecurrent[..2 * units], back.recurrent, earlier);
+            }
+            GruKind::ResetAfter => {
+                for unit in 0..units {
+                    let d = dinput[2 * units + unit];
+                    dinput[unit] = d * recurrent[unit] * self.gate().slope(reset[unit]);
+                }
+                drecurrent.copy_from_slice(dinput);
+                for (d, &reset) in drecurrent[2 * units..].iter_mut().zip(reset) {
+                    *d *= reset;
+                }
+                add_products(drecurrent, back.recurrent, earlier);
+            }
+        }
+    }
+}
+
+/// What one step back in time starts from.
+struct StepBack<'a, T> {
+    saved: &'a [T],
+    /// Before the step.
+    state: &'a [T],
+    /// The gradient of the state after the step.
+    dstate: &'a [T],
+    /// `[3 * unit, unit]`
+    recurrent: &'a [T],
+}
+
+impl SequenceLayer for Gru {
+    const OPERATION: &'static str = OPERATION;
+
+    fn states_shape(&self) -> (usize, usize, usize) {
+        (self.steps, self.batch, self.units)
+    }
+
+    /// Leaves `[batch, step, (reset, update, candidate, recurrent part of the candidate), unit]`.
+    fn forward<T: Element>(&self, x: &[T], parameters: &[T]) -> (Vec<T>, Vec<T>) {
+        let (units, gates) = (self.units, 3 * self.units);
+        let weights = self.split(parameters);
+        let inputs = project(x, weights.input, weights.bias);
+        // Units of the state first, so that each adds a whole row.
+        let recurrent = transposed(weights.recurrent, gates, units);
+        let weights = Weights { recurrent: &recurrent, ..weights };
+        let mut saved = vec![T::zero(); self.batch * self.steps * 4 * units];
+        let mut states = vec![T::zero(); self.batch * self.steps * units];
+        saved
+            .par_chunks_exact_mut(self.steps * 4 * units)
+            .zip(states.par_chunks_exact_mut(self.steps * units))
+            .enumerate()
+            .for_each(|(item, (saved, states))| {
+                let mut state = vec![T::zero(); units];
+                let mut product = vec![T::zero(); gates];
+                let steps = saved.chunks_exact_mut(4 * units).zip(states.chunks_exact_mut(units));
+                for (step, (saved, next)) in steps.enumerate() {
+                    let row = (step * self.batch + item) * gates;
+                    let input = &inputs[row..row + gates];
+                    self.step(input, &weights, &mut product, saved, &state, next);
+                    state.copy_from_slice(next);
+                }
+            });
+        (by_step(&states, self.batch, self.steps, units), saved)
+    }
+
     fn backward<T: Element>(
         &self,
         x: &[T],
@@ -290,136 +345,5 @@ impl Gru {
             add_up_rows(gradients, dbias);
         }
         (dx, dparameters)
-    }
-
-    fn step_back<T: Element>(
-        &self,
-        back: &StepBack<T>,
-        dinput: &mut [T],
-        drecurrent: &mut [T],
-        factors: &mut [T],
-        earlier: &mut [T],
-    ) {
-        let units = self.units;
-        let (reset, rest) = back.saved.split_at(units);
-        let (update, rest) = rest.split_at(units);
-        let (candidate, recurrent) = rest.split_at(units);
-        for unit in 0..units {
-            let d = back.dstate[unit];
-            let (z, n) = (update[unit], candidate[unit]);
-            dinput[units + unit] = d * (back.state[unit] - n) * self.gate().slope(z);
-            dinput[2 * units + unit] = d * (T::one() - z) * (T::one() - n * n);
-            earlier[unit] = d * z;
-        }
-        match self.kind {
-            GruKind::ResetBefore => {
-                // What came out of the reset.
-                let mut dreset = vec![T::zero(); units];
-                add_products(
-                    &dinput[2 * units..],
-                    &back.recurrent[2 * units * units..],
-                    &mut dreset,
-                );
-                for unit in 0..units {
-                    factors[unit] = reset[unit] * back.state[unit];
-                    dinput[unit] = dreset[unit] * back.state[unit] * self.gate().slope(reset[unit]);
-                    earlier[unit] += dreset[unit] * reset[unit];
-                }
-                drecurrent.copy_from_slice(dinput);
-                add_products(&drecurrent[..2 * units], back.recurrent, earlier);
-            }
-            GruKind::ResetAfter => {
-                for unit in 0..units {
-                    let d = dinput[2 * units + unit];
-                    dinput[unit] = d * recurrent[unit] * self.gate().slope(reset[unit]);
-                }
-                drecurrent.copy_from_slice(dinput);
-                for (d, &reset) in drecurrent[2 * units..].iter_mut().zip(reset) {
-                    *d *= reset;
-                }
-                add_products(drecurrent, back.recurrent, earlier);
-            }
-        }
-    }
-
-    fn forward_tensor<T: Element>(
-        &self,
-        x: (&CpuStorage, &Layout),
-        parameters: (&CpuStorage, &Layout),
-        keep: impl FnOnce(Vec<T>) -> Gates,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let x = elements::<T>(OPERATION, x.0, x.1)?;
-        let parameters = elements::<T>(OPERATION, parameters.0, parameters.1)?;
-        let (states, gates) = self.forward(x, parameters);
-        // A second forward pass of the same node would find the same.
-        let _ = self.gates.set(keep(gates));
-        Ok(result(states, (self.steps, self.batch, self.units)))
-    }
-
-    fn backward_tensors<T: Element>(
-        &self,
-        x: &Tensor,
-        parameters: &Tensor,
-        states: &Tensor,
-        dstates: &Tensor,
-        gates: &[T],
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dparameters) = with_elements::<T, _>(OPERATION, x, |x| {
-            with_elements::<T, _>(OPERATION, parameters, |parameters| {
-                with_elements::<T, _>(OPERATION, states, |states| {
-                    with_elements::<T, _>(OPERATION, dstates, |dstates| {
-                        self.backward(x, parameters, states, gates, dstates)
-                    })
-                })
-            })
-        })????;
-        let length = dparameters.len();
-        Ok((Some(tensor(dx, x.shape())?), Some(tensor(dparameters, length)?)))
-    }
-}
-
-/// What one step back in time starts from.
-struct StepBack<'a, T> {
-    saved: &'a [T],
-    /// Before the step.
-    state: &'a [T],
-    /// The gradient of the state after the step.
-    dstate: &'a [T],
-    /// `[3 * unit, unit]`
-    recurrent: &'a [T],
-}
-
-impl CustomOp2 for Gru {
-    fn name(&self) -> &'static str {
-        OPERATION
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        parameters: &CpuStorage,
-        parameters_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (x, parameters) = ((x, x_layout), (parameters, parameters_layout));
-        match x.0.dtype() {
-            DType::F32 => self.forward_tensor(x, parameters, Gates::F32),
-            DType::F64 => self.forward_tensor(x, parameters, Gates::F64),
-            other => Err(element_type_error(OPERATION, other)),
-        }
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        parameters: &Tensor,
-        states: &Tensor,
-        dstates: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        match self.gates.get() {
-            Some(Gates::F32(gates)) => self.backward_tensors(x, parameters, states, dstates, gates),
-            Some(Gates::F64(gates)) => self.backward_tensors(x, parameters, states, dstates, gates),
-            None => Err(candle_core::Error::BackwardNotSupported { op: OPERATION }),
-        }
     }
 }

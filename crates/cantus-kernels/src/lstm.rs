@@ -12,20 +12,15 @@
 //! h' = o tanh(c')
 //! ```
 
-use std::sync::OnceLock;
-
-use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor};
+use candle_core::Tensor;
 use rayon::prelude::*;
 
 use crate::KernelError;
 use crate::element::Element;
-use crate::operand::{
-    check_input, check_operand, element_type_error, elements, result, shape_error, tensor,
-    with_elements,
-};
+use crate::operand::{check_input, check_operand, shape_error};
 use crate::recurrent::{
-    Gate, add_products, add_up_rows, by_step, project, project_back, recurrent_back, transposed,
+    Gate, OverSequence, SequenceLayer, add_products, add_up_rows, by_step, project, project_back,
+    recurrent_back, transposed,
 };
 
 const OPERATION: &str = "lstm";
@@ -75,8 +70,8 @@ pub fn lstm(x: &Tensor, parameters: LstmParameters, kind: LstmKind) -> Result<Te
         LstmKind::HardSigmoid => Gate::HardSigmoid,
         LstmKind::Logistic => Gate::Logistic,
     };
-    let operation = Lstm { gate, steps, batch, features, units, saved: OnceLock::new() };
-    Ok(x.contiguous()?.apply_op2(&packed, operation)?)
+    let layer = Lstm { gate, steps, batch, features, units };
+    Ok(x.contiguous()?.apply_op2(&packed, OverSequence::new(layer))?)
 }
 
 struct Lstm {
@@ -85,14 +80,6 @@ struct Lstm {
     batch: usize,
     features: usize,
     units: usize,
-    /// What the forward pass leaves: f32 or f64, whichever the layer is.
-    saved: OnceLock<Saved>,
-}
-
-/// `[batch, step, (input, forget, candidate, output, cell), unit]`
-enum Saved {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
 }
 
 /// The parts of the packed parameters.
@@ -109,7 +96,54 @@ impl Lstm {
         Weights { input, recurrent, bias }
     }
 
-    /// States, `[step, batch, unit]`, and what backward needs.
+    /// One step of one item, from the sums that go into its gates.
+    fn step<T: Element>(&self, sums: &[T], cell: &[T], saved: &mut [T], next: &mut [T]) {
+        let units = self.units;
+        for unit in 0..units {
+            let [input, forget, output] =
+                [0, 1, 3].map(|gate| self.gate.value(sums[gate * units + unit]));
+            let candidate = T::from_f64(sums[2 * units + unit].to_f64().tanh());
+            let cell = forget * cell[unit] + input * candidate;
+            for (part, value) in [input, forget, candidate, output, cell].into_iter().enumerate() {
+                saved[part * units + unit] = value;
+            }
+            next[unit] = output * T::from_f64(cell.to_f64().tanh());
+        }
+    }
+
+    /// From the gradients of state and cell after a step to those of the sums and of the cell
+    /// before it.
+    fn step_back<T: Element>(
+        &self,
+        saved: &[T],
+        cell_before: &[T],
+        dstate: &[T],
+        dcell: &mut [T],
+        dsums: &mut [T],
+    ) {
+        let units = self.units;
+        for unit in 0..units {
+            let [input, forget, candidate, output, cell] =
+                [0, 1, 2, 3, 4].map(|part| saved[part * units + unit]);
+            let tanh = T::from_f64(cell.to_f64().tanh());
+            let d = dcell[unit] + dstate[unit] * output * (T::one() - tanh * tanh);
+            dsums[unit] = d * candidate * self.gate.slope(input);
+            dsums[units + unit] = d * cell_before[unit] * self.gate.slope(forget);
+            dsums[2 * units + unit] = d * input * (T::one() - candidate * candidate);
+            dsums[3 * units + unit] = dstate[unit] * tanh * self.gate.slope(output);
+            dcell[unit] = d * forget;
+        }
+    }
+}
+
+impl SequenceLayer for Lstm {
+    const OPERATION: &'static str = OPERATION;
+
+    fn states_shape(&self) -> (usize, usize, usize) {
+        (self.steps, self.batch, self.units)
+    }
+
+    /// Leaves `[batch, step, (input, forget, candidate, output, cell), unit]`.
     fn forward<T: Element>(&self, x: &[T], parameters: &[T]) -> (Vec<T>, Vec<T>) {
         let (units, gates) = (self.units, 4 * self.units);
         let weights = self.split(parameters);
@@ -138,22 +172,6 @@ impl Lstm {
         (by_step(&states, self.batch, self.steps, units), saved)
     }
 
-    /// One step of one item, from the sums that go into its gates.
-    fn step<T: Element>(&self, sums: &[T], cell: &[T], saved: &mut [T], next: &mut [T]) {
-        let units = self.units;
-        for unit in 0..units {
-            let [input, forget, output] =
-                [0, 1, 3].map(|gate| self.gate.value(sums[gate * units + unit]));
-            let candidate = T::from_f64(sums[2 * units + unit].to_f64().tanh());
-            let cell = forget * cell[unit] + input * candidate;
-            for (part, value) in [input, forget, candidate, output, cell].into_iter().enumerate() {
-                saved[part * units + unit] = value;
-            }
-            next[unit] = output * T::from_f64(cell.to_f64().tanh());
-        }
-    }
-
-    /// Gradients of the input and of the packed parameters.
     fn backward<T: Element>(
         &self,
         x: &[T],
@@ -205,99 +223,5 @@ impl Lstm {
         }
         add_up_rows(&dsums, dbias);
         (dx, dparameters)
-    }
-
-    /// From the gradients of state and cell after a step to those of the sums and of the cell
-    /// before it.
-    fn step_back<T: Element>(
-        &self,
-        saved: &[T],
-        cell_before: &[T],
-        dstate: &[T],
-        dcell: &mut [T],
-        dsums: &mut [T],
-    ) {
-        let units = self.units;
-        for unit in 0..units {
-            let [input, forget, candidate, output, cell] =
-                [0, 1, 2, 3, 4].map(|part| saved[part * units + unit]);
-            let tanh = T::from_f64(cell.to_f64().tanh());
-            let d = dcell[unit] + dstate[unit] * output * (T::one() - tanh * tanh);
-            dsums[unit] = d * candidate * self.gate.slope(input);
-            dsums[units + unit] = d * cell_before[unit] * self.gate.slope(forget);
-            dsums[2 * units + unit] = d * input * (T::one() - candidate * candidate);
-            dsums[3 * units + unit] = dstate[unit] * tanh * self.gate.slope(output);
-            dcell[unit] = d * forget;
-        }
-    }
-
-    fn forward_tensor<T: Element>(
-        &self,
-        x: (&CpuStorage, &Layout),
-        parameters: (&CpuStorage, &Layout),
-        keep: impl FnOnce(Vec<T>) -> Saved,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let x = elements::<T>(OPERATION, x.0, x.1)?;
-        let parameters = elements::<T>(OPERATION, parameters.0, parameters.1)?;
-        let (states, saved) = self.forward(x, parameters);
-        // A second forward pass of the same node would find the same.
-        let _ = self.saved.set(keep(saved));
-        Ok(result(states, (self.steps, self.batch, self.units)))
-    }
-
-    fn backward_tensors<T: Element>(
-        &self,
-        x: &Tensor,
-        parameters: &Tensor,
-        states: &Tensor,
-        dstates: &Tensor,
-        saved: &[T],
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        let (dx, dparameters) = with_elements::<T, _>(OPERATION, x, |x| {
-            with_elements::<T, _>(OPERATION, parameters, |parameters| {
-                with_elements::<T, _>(OPERATION, states, |states| {
-                    with_elements::<T, _>(OPERATION, dstates, |dstates| {
-                        self.backward(x, parameters, states, saved, dstates)
-                    })
-                })
-            })
-        })????;
-        let length = dparameters.len();
-        Ok((Some(tensor(dx, x.shape())?), Some(tensor(dparameters, length)?)))
-    }
-}
-
-impl CustomOp2 for Lstm {
-    fn name(&self) -> &'static str {
-        OPERATION
-    }
-
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        x_layout: &Layout,
-        parameters: &CpuStorage,
-        parameters_layout: &Layout,
-    ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let (x, parameters) = ((x, x_layout), (parameters, parameters_layout));
-        match x.0.dtype() {
-            DType::F32 => self.forward_tensor(x, parameters, Saved::F32),
-            DType::F64 => self.forward_tensor(x, parameters, Saved::F64),
-            other => Err(element_type_error(OPERATION, other)),
-        }
-    }
-
-    fn bwd(
-        &self,
-        x: &Tensor,
-        parameters: &Tensor,
-        states: &Tensor,
-        dstates: &Tensor,
-    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
-        match self.saved.get() {
-            Some(Saved::F32(saved)) => self.backward_tensors(x, parameters, states, dstates, saved),
-            Some(Saved::F64(saved)) => self.backward_tensors(x, parameters, states, dstates, saved),
-            None => Err(candle_core::Error::BackwardNotSupported { op: OPERATION }),
-        }
     }
 }

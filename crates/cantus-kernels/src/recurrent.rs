@@ -1,13 +1,127 @@
-//! What the recurrent layers have in common: the products that need no order in time, and orders of
-//! elements.
+//! What the recurrent layers have in common: how they are an operation of candle's, the products that
+//! need no order in time, and orders of elements.
 
+use std::sync::OnceLock;
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::element::Element;
 use crate::matmul::{Matrix, MatrixMut, multiply, multiply_add};
+use crate::operand::{element_type_error, elements, result, tensor, with_elements};
 
 /// Rows of a product that one task computes: a fixed number, so that sums do not depend on threads.
 const ROWS: usize = 64;
+
+/// A layer over a whole sequence, its parameters packed in one slice.
+pub(crate) trait SequenceLayer: Send + Sync {
+    const OPERATION: &'static str;
+
+    /// Step, batch, unit.
+    fn states_shape(&self) -> (usize, usize, usize);
+
+    /// The states, `[step, batch, unit]`, and what backward needs beside them.
+    fn forward<T: Element>(&self, x: &[T], parameters: &[T]) -> (Vec<T>, Vec<T>);
+
+    /// Gradients of the input and of the packed parameters.
+    fn backward<T: Element>(
+        &self,
+        x: &[T],
+        parameters: &[T],
+        states: &[T],
+        saved: &[T],
+        dstates: &[T],
+    ) -> (Vec<T>, Vec<T>);
+}
+
+/// A layer as an operation of candle's.
+pub(crate) struct OverSequence<L> {
+    layer: L,
+    /// What the forward pass leaves: f32 or f64, whichever the layer is.
+    saved: OnceLock<Saved>,
+}
+
+enum Saved {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+impl<L: SequenceLayer> OverSequence<L> {
+    pub(crate) fn new(layer: L) -> Self {
+        Self { layer, saved: OnceLock::new() }
+    }
+
+    fn forward<T: Element>(
+        &self,
+        x: (&CpuStorage, &Layout),
+        parameters: (&CpuStorage, &Layout),
+        keep: impl FnOnce(Vec<T>) -> Saved,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let x = elements::<T>(L::OPERATION, x.0, x.1)?;
+        let parameters = elements::<T>(L::OPERATION, parameters.0, parameters.1)?;
+        let (states, saved) = self.layer.forward(x, parameters);
+        // A second forward pass of the same node would find the same.
+        let _ = self.saved.set(keep(saved));
+        Ok(result(states, self.layer.states_shape()))
+    }
+
+    fn backward<T: Element>(
+        &self,
+        x: &Tensor,
+        parameters: &Tensor,
+        states: &Tensor,
+        dstates: &Tensor,
+        saved: &[T],
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        let (dx, dparameters) = with_elements::<T, _>(L::OPERATION, x, |x| {
+            with_elements::<T, _>(L::OPERATION, parameters, |parameters| {
+                with_elements::<T, _>(L::OPERATION, states, |states| {
+                    with_elements::<T, _>(L::OPERATION, dstates, |dstates| {
+                        self.layer.backward(x, parameters, states, saved, dstates)
+                    })
+                })
+            })
+        })????;
+        let length = dparameters.len();
+        Ok((Some(tensor(dx, x.shape())?), Some(tensor(dparameters, length)?)))
+    }
+}
+
+impl<L: SequenceLayer> CustomOp2 for OverSequence<L> {
+    fn name(&self) -> &'static str {
+        L::OPERATION
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        parameters: &CpuStorage,
+        parameters_layout: &Layout,
+    ) -> candle_core::Result<(CpuStorage, Shape)> {
+        let (x, parameters) = ((x, x_layout), (parameters, parameters_layout));
+        match x.0.dtype() {
+            DType::F32 => self.forward(x, parameters, Saved::F32),
+            DType::F64 => self.forward(x, parameters, Saved::F64),
+            other => Err(element_type_error(L::OPERATION, other)),
+        }
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        parameters: &Tensor,
+        states: &Tensor,
+        dstates: &Tensor,
+    ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>)> {
+        match self.saved.get() {
+            Some(Saved::F32(saved)) => self.backward(x, parameters, states, dstates, saved),
+            Some(Saved::F64(saved)) => self.backward(x, parameters, states, dstates, saved),
+            None => Err(candle_core::Error::BackwardNotSupported { op: L::OPERATION }),
+        }
+    }
+}
 
 /// `x weight^T + bias` of all rows of `x`, `[row, feature]`, as `[row, gate]`.
 pub(crate) fn project<T: Element>(x: &[T], weight: &[T], bias: &[T]) -> Vec<T> {

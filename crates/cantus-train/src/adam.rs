@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Tensor, Var};
+use candle_core::{CpuStorage, Storage, Tensor, Var};
 use cantus_kernels::{AdamMoments, AdamStep, adam_step};
 
 use crate::config::{AdamForm, TrainConfig};
@@ -126,7 +126,8 @@ impl Adam {
     ///
     /// # Errors
     /// [`TrainError::MissingParameter`] where a gradient or a moment is missing and
-    /// [`TrainError::GradientNotFinite`] at NaN or infinity: then no parameter was changed.
+    /// [`TrainError::GradientNotFinite`] at NaN or infinity, [`TrainError::Tensor`] where a gradient
+    /// has another shape or type than its parameter: then no parameter was changed.
     pub fn step(
         &mut self,
         parameters: &BTreeMap<String, Var>,
@@ -136,6 +137,10 @@ impl Adam {
         for (name, parameter) in parameters {
             let gradient = gradients.get(parameter).ok_or_else(|| missing("gradient", name))?;
             let gradient = gradient.contiguous()?;
+            if gradient.dims() != parameter.dims() || gradient.dtype() != parameter.dtype() {
+                let problem = format!("the gradient of `{name}` is not like the parameter");
+                return Err(candle_core::Error::Msg(problem).into());
+            }
             if !is_finite(&gradient)? {
                 return Err(TrainError::GradientNotFinite { parameter: name.clone() });
             }
@@ -159,13 +164,18 @@ fn missing(what: &'static str, parameter: &str) -> TrainError {
     TrainError::MissingParameter { what, parameter: parameter.to_owned() }
 }
 
+/// Of a contiguous tensor.
 fn is_finite(tensor: &Tensor) -> Result<bool, TrainError> {
-    let values = tensor.flatten_all()?;
-    Ok(match tensor.dtype() {
-        DType::F64 => values.to_vec1::<f64>()?.iter().all(|x| x.is_finite()),
-        _ => values.to_vec1::<f32>()?.iter().all(|x| x.is_finite()),
+    let (storage, layout) = tensor.storage_and_layout();
+    let range = layout.start_offset()..layout.start_offset() + tensor.elem_count();
+    Ok(match &*storage {
+        Storage::Cpu(CpuStorage::F32(values)) => values[range].iter().all(|x| x.is_finite()),
+        Storage::Cpu(CpuStorage::F64(values)) => values[range].iter().all(|x| x.is_finite()),
+        _ => return Err(candle_core::Error::Msg(UNSUPPORTED.to_owned()).into()),
     })
 }
+
+const UNSUPPORTED: &str = "Adam wants parameters and gradients of f32 or f64 on the CPU";
 
 impl AdamSettings {
     fn step(&self, step: u64) -> AdamStep {
@@ -179,7 +189,7 @@ impl AdamSettings {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
+    use candle_core::{DType, Device};
 
     use super::*;
 

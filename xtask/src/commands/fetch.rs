@@ -66,6 +66,10 @@ impl Intent {
             return print_json(self);
         }
         let Self { would, corpus, folder, songs, packages, bytes_to_download } = self;
+        if *songs == Some(0) {
+            print(&format!("{corpus}: all songs are in {folder} already\n"));
+            return Ok(());
+        }
         let songs = songs.map_or(String::new(), |songs| format!("{} of ", count(songs, "song")));
         let packages = packages
             .map_or(String::new(), |packages| format!(", from {}", count(packages, "package")));

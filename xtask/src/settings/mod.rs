@@ -196,7 +196,7 @@ impl Config {
                 < self.frames_for_one_clip()
         {
             bail!(
-                "`--max-seconds {seconds}` leaves no song as long as a clip of {}\n\n\
+                "`--max-seconds {seconds}` leaves no song long enough for a clip of {}\n\n\
                  hint: take at least {}s of each song, or shorter clips",
                 self.clip,
                 self.seconds_of(self.frames_for_one_clip())

@@ -146,6 +146,14 @@ impl Trial {
                 for song in [scanned.unusable.clone(), store.failures(&scanned)].concat() {
                     session.add_unusable(song);
                 }
+                for song in damaged(&store.usable(&scanned)) {
+                    session.add_damaged(song);
+                }
+                if last > StageName::Preprocess {
+                    let elapsed = started.elapsed().as_secs_f64();
+                    let part = Timing::part("preprocess", Part::Interrupted, elapsed);
+                    timing::append(&self.run, &part)?;
+                }
                 return Ok(TrialOutcome { outcome, seconds });
             }
         }
@@ -279,13 +287,10 @@ impl Trial {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
         let force = |stage: StageName| session.force && stage == last;
-        let mut stages = vec![
-            scan::freshness(session, &self.config, &self.source, &scanned)?,
-            store.freshness(&scanned, force(StageName::Preprocess)),
-        ];
-        let all_decoded = stages.iter().all(|(stage, freshness)| {
-            stage.name != StageName::Preprocess.as_str() || freshness.is_fresh()
-        });
+        let preprocess = store.freshness(&scanned, force(StageName::Preprocess));
+        let all_decoded = preprocess.1.is_fresh();
+        let scan = scan::freshness(session, &self.config, &self.source, &scanned)?;
+        let mut stages = vec![scan, preprocess];
         let songs = self.songs(session, &store, &scanned, last)?;
         let mut resumes_after_epoch = None;
         for name in AFTER_PREPROCESS.into_iter().filter(|&name| name <= last) {

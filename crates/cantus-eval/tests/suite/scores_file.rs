@@ -24,9 +24,9 @@ fn metrics_without_intervals_come_back_too() {
 
 #[test]
 fn another_format_version_is_named() {
-    let json = metrics().to_json().unwrap().replacen("\"format\": 1", "\"format\": 9", 1);
+    let json = metrics().to_json().unwrap().replacen("\"format\": 2", "\"format\": 9", 1);
     let error = Metrics::from_json(&json).unwrap_err();
-    assert_eq!(error.to_string(), "the metrics cannot be read: format 9 where 1 is known");
+    assert_eq!(error.to_string(), "the metrics cannot be read: format 9 where 2 is known");
 }
 
 #[test]

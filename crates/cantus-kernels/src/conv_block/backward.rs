@@ -19,10 +19,10 @@ use rayon::prelude::*;
 
 use super::convolve::{Destination, convolve, convolve_to_few};
 use super::forward::{Convolved, DROPPED, Parameters};
-use super::lanes::{Curve, WithCurve, multiply_add, vectors};
+use super::lanes::{Curve, TileWidth, WithCurve, multiply_add, vectors};
 use super::layer::{Layer, zero_margins};
 use super::planes::{GROUP, Groups};
-use super::weight_gradient::{GradientLayout, add_weight_gradient, tile_width};
+use super::weight_gradient::{GradientLayout, add_weight_gradient};
 use super::weights::PackedFilters;
 use crate::buffers::Buffer;
 use crate::path::Path;
@@ -176,8 +176,8 @@ impl Pooled<'_> {
 enum Target<'a> {
     /// `[line, column, channel]`
     Dense(&'a mut [f32]),
-    /// On through the block before.
-    Pooled(&'a mut [f32], &'a mut [f64]),
+    /// On through the block before: its gradient and its sums.
+    Pooled(&'a Pooled<'a>, &'a mut [f32], &'a mut [f64]),
 }
 
 impl Backward<'_> {
@@ -188,20 +188,18 @@ impl Backward<'_> {
         let [dbeta, dgamma] = gradient.totals(layer, self.statistics);
         let slopes = self.slopes(&dbeta, &dgamma);
         let input_sample = layer.input_sample();
-        let mut input = match before {
-            None => BlockInput::Dense(vec![0.0; layer.batch * input_sample]),
-            Some(before) => BlockInput::Pooled(PooledGradient::new(before.layer)),
-        };
-        let mut targets: Vec<Target> = match (&mut input, before) {
-            (BlockInput::Pooled(gradient), Some(before)) => gradient
+        let mut dense = Vec::new();
+        let mut pooled = before.map(|before| PooledGradient::new(before.layer));
+        let mut targets: Vec<Target> = match (before, &mut pooled) {
+            (Some(before), Some(pooled)) => pooled
                 .samples(before.layer)
                 .into_iter()
-                .map(|(values, sums)| Target::Pooled(values, sums))
+                .map(|(values, sums)| Target::Pooled(before, values, sums))
                 .collect(),
-            (BlockInput::Dense(dx), _) => {
-                dx.chunks_exact_mut(input_sample).map(Target::Dense).collect()
+            _ => {
+                dense = vec![0.0; layer.batch * input_sample];
+                dense.chunks_exact_mut(input_sample).map(Target::Dense).collect()
             }
-            (BlockInput::Pooled(_), None) => Vec::new(),
         };
         let samples = layer.batch.div_ceil(PARTS);
         let layout = self.gradient_layout();
@@ -212,7 +210,7 @@ impl Backward<'_> {
                 let mut weight = Buffer::zeros(layout.len());
                 let mut bias = vec![0.0; layer.outputs.padded()];
                 let mut dz = Buffer::take(layer.outputs.sample(&layer.planes));
-                let mut scratch = before.map(|_| Buffer::take(input_sample));
+                let mut scratch = None;
                 for (number, target) in targets.iter_mut().enumerate() {
                     let sample = part * samples + number;
                     let mut run = |dx: &mut [f32]| {
@@ -227,19 +225,20 @@ impl Backward<'_> {
                             bias: &mut bias,
                         });
                     };
-                    match (target, before, &mut scratch) {
-                        (Target::Pooled(values, sums), Some(before), Some(dx)) => {
+                    match target {
+                        Target::Pooled(before, values, sums) => {
+                            let dx = scratch.get_or_insert_with(|| Buffer::take(input_sample));
                             run(dx);
                             before.run(sample, dx, values, sums);
                         }
-                        (Target::Dense(dx), ..) => run(dx),
-                        (Target::Pooled(..), ..) => {}
+                        Target::Dense(dx) => run(dx),
                     }
                 }
                 (weight, bias)
             })
             .collect();
         drop(targets);
+        let input = pooled.map_or(BlockInput::Dense(dense), BlockInput::Pooled);
         let filters = layer.shape.filters;
         let mut bias = vec![0.0; filters];
         for (_, part) in &parts {
@@ -274,7 +273,7 @@ impl Backward<'_> {
 
     fn gradient_layout(&self) -> GradientLayout {
         let Layer { inputs, outputs, shape, .. } = *self.layer;
-        GradientLayout::new(inputs, shape.taps, outputs, self.path.run(GradientTile))
+        GradientLayout::new(inputs, shape.taps, outputs, self.path.run(TileWidth))
     }
 
     /// Adds up the parts, and puts them into the order of the weights.
@@ -306,16 +305,6 @@ impl Backward<'_> {
             }
         });
         weight
-    }
-}
-
-struct GradientTile;
-
-impl WithSimd for GradientTile {
-    type Output = usize;
-
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        tile_width::<S>()
     }
 }
 

@@ -15,11 +15,6 @@ use super::lanes::multiply_add;
 use super::planes::{GROUP, Groups, Planes, SLACK};
 use super::weights::PackedFilters;
 
-/// Outputs that are computed at a time.
-pub(crate) fn tile_width<S: Simd>() -> usize {
-    if S::F32_LANES > GROUP { GROUP } else { 2 * S::F32_LANES }
-}
-
 /// Where a convolution's result goes: a plane for each group of outputs.
 pub(crate) struct Destination<'a> {
     pub(crate) values: &'a mut [f32],

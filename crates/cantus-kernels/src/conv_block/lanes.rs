@@ -1,6 +1,6 @@
 //! Vector forms of the activations, on any path.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use super::planes::GROUP;
 use crate::activation::Activation;
@@ -8,6 +8,23 @@ use crate::activation::Activation;
 /// Vectors that a group of channels takes.
 pub(crate) const fn vectors<S: Simd>() -> usize {
     GROUP / S::F32_LANES
+}
+
+/// Filters that are computed at a time: two vectors.
+pub(crate) const fn tile_width<S: Simd>() -> usize {
+    2 * S::F32_LANES
+}
+
+/// [`tile_width`] on a path.
+pub(crate) struct TileWidth;
+
+impl WithSimd for TileWidth {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        tile_width::<S>()
+    }
 }
 
 /// `a * b + c`: in one rounding where the processor has an instruction for it, in two where one

@@ -24,7 +24,7 @@ mod stack;
 mod weight_gradient;
 mod weights;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Shape, Tensor};
 
 use self::layer::Layer;
 use self::planes::{Groups, Planes};
@@ -101,7 +101,8 @@ pub struct ConvBlocksTraining {
 /// the activations before pooling; no gradient flows through the returned ones. A convolution in
 /// one dimension is one with a single mel band.
 ///
-/// f32 runs as one operation, f64 as one after the other: slower, and the same but for rounding.
+/// f32 runs as one operation; f64, and windows of more than 128 pixels, as one after the other:
+/// slower, and the same but for rounding.
 ///
 /// # Errors
 /// When a shape does not fit, a kernel size is even, a window is empty or larger than the planes,
@@ -128,9 +129,19 @@ pub fn conv_blocks_train(
     x: &Tensor,
     blocks: &[ConvBlock],
 ) -> Result<ConvBlocksTraining, KernelError> {
-    let Some(stack) = stack_of(x, blocks)? else { return one_by_one(x, blocks) };
-    let packed = packed(blocks)?;
-    stack.train(&x.contiguous()?, &packed)
+    if let Some(stack) = stack_of(x, blocks)? {
+        return stack.train(&x.contiguous()?, &packed(blocks)?);
+    }
+    if let [block] = blocks {
+        return step_by_step(x, block);
+    }
+    let mut training = ConvBlocksTraining { output: x.clone(), statistics: Vec::new() };
+    for block in blocks {
+        let one = conv_blocks_train(&training.output, std::slice::from_ref(block))?;
+        training.output = one.output;
+        training.statistics.extend(one.statistics);
+    }
+    Ok(training)
 }
 
 /// As [`conv_block_train`], with given statistics, each `[filter]`, and without dropout.
@@ -168,41 +179,41 @@ pub fn conv_blocks_eval(
             got: statistics.len() as f64,
         });
     }
-    let Some(stack) = stack_of(x, blocks)? else {
-        let mut x = x.clone();
-        for (ConvBlock { parameters, settings, .. }, (mean, variance)) in
-            blocks.iter().zip(statistics)
-        {
-            let ConvBlockParameters { gamma, beta, .. } = parameters;
-            let y = convolve_and_activate(&x, *parameters, settings.activation)?;
-            let (epsilon, pool) = (settings.epsilon, settings.pool);
-            let y = batch_norm_max_pool2d_eval(&y, gamma, beta, mean, variance, epsilon, pool)?;
-            x = y.permute((0, 2, 3, 1))?;
+    if let Some(stack) = stack_of(x, blocks)? {
+        for (block, (mean, variance)) in blocks.iter().zip(statistics) {
+            let filters = block.parameters.bias.dims();
+            check_operand(OPERATION, x, "mean", mean, filters)?;
+            check_operand(OPERATION, x, "variance", variance, filters)?;
         }
-        return Ok(x);
-    };
-    for (block, (mean, variance)) in blocks.iter().zip(statistics) {
-        let filters = block.parameters.bias.dims();
-        check_operand(OPERATION, x, "mean", mean, filters)?;
-        check_operand(OPERATION, x, "variance", variance, filters)?;
+        return stack.evaluate(&x.detach().contiguous()?, &packed(blocks)?.detach(), statistics);
     }
-    stack.evaluate(&x.detach().contiguous()?, &packed(blocks)?.detach(), statistics)
+    if let ([ConvBlock { parameters, settings, .. }], [(mean, variance)]) = (blocks, statistics) {
+        let ConvBlockParameters { gamma, beta, .. } = parameters;
+        let y = convolve_and_activate(x, *parameters, settings.activation)?;
+        let (epsilon, pool) = (settings.epsilon, settings.pool);
+        let y = batch_norm_max_pool2d_eval(&y, gamma, beta, mean, variance, epsilon, pool)?;
+        return Ok(y.permute((0, 2, 3, 1))?);
+    }
+    let mut output = x.clone();
+    for (block, statistics) in blocks.iter().zip(statistics) {
+        let (block, statistics) = (std::slice::from_ref(block), std::slice::from_ref(statistics));
+        output = conv_blocks_eval(&output, block, statistics)?;
+    }
+    Ok(output)
 }
 
-fn one_by_one(x: &Tensor, blocks: &[ConvBlock]) -> Result<ConvBlocksTraining, KernelError> {
-    let mut training = ConvBlocksTraining { output: x.clone(), statistics: Vec::new() };
-    for ConvBlock { parameters, settings, dropped } in blocks {
-        let ConvBlockParameters { gamma, beta, .. } = parameters;
-        let x = convolve_and_activate(&training.output, *parameters, settings.activation)?;
-        let normalised =
-            batch_norm_max_pool2d_train(&x, gamma, beta, settings.epsilon, settings.pool)?;
-        training.output = normalised.output.permute((0, 2, 3, 1))?;
-        if let Some((probability, key)) = *dropped {
-            training.output = dropout(&training.output, probability, key)?;
-        }
-        training.statistics.push((normalised.mean, normalised.variance));
+/// A block as one operation after the other.
+fn step_by_step(x: &Tensor, block: &ConvBlock) -> Result<ConvBlocksTraining, KernelError> {
+    let ConvBlock { parameters, settings, dropped } = block;
+    let ConvBlockParameters { gamma, beta, .. } = parameters;
+    let x = convolve_and_activate(x, *parameters, settings.activation)?;
+    let normalised = batch_norm_max_pool2d_train(&x, gamma, beta, settings.epsilon, settings.pool)?;
+    let mut output = normalised.output.permute((0, 2, 3, 1))?;
+    if let Some((probability, key)) = *dropped {
+        output = dropout(&output, probability, key)?;
     }
-    Ok(training)
+    let statistics = vec![(normalised.mean, normalised.variance)];
+    Ok(ConvBlocksTraining { output, statistics })
 }
 
 fn left_no_statistics() -> KernelError {
@@ -238,8 +249,17 @@ fn stack_of(x: &Tensor, blocks: &[ConvBlock]) -> Result<Option<Stack>, KernelErr
     let (batch, mut height, mut width, mut channels) = x
         .dims4()
         .map_err(|_| shape_error(OPERATION, "input", "[batch, mel, frame, channel]", x))?;
-    if blocks.is_empty() || x.elem_count() == 0 {
-        return Err(shape_error(OPERATION, "input", "no empty axis, for one block or more", x));
+    if blocks.is_empty() {
+        return Err(KernelError::Parameter {
+            operation: OPERATION,
+            parameter: "number of blocks",
+            expected: "1 or more",
+            got: 0.0,
+        });
+    }
+    if x.elem_count() == 0 {
+        let expected = "[batch, mel, frame, channel], none empty";
+        return Err(shape_error(OPERATION, "input", expected, x));
     }
     let mut fused = x.dtype() == DType::F32;
     let mut stack = Vec::with_capacity(blocks.len());
@@ -272,7 +292,8 @@ fn layer_of(
         check_operand(OPERATION, x, name, operand, &[filters])?;
     }
     if filters == 0 {
-        return Err(shape_error(OPERATION, "weight", "no empty axis", weight));
+        let expected = "[filter, channel, odd, odd], none empty";
+        return Err(shape_error(OPERATION, "weight", expected, weight));
     }
     if !(settings.epsilon > 0.0 && settings.epsilon.is_finite()) {
         return Err(KernelError::Parameter {
@@ -285,7 +306,14 @@ fn layer_of(
     let pool = settings.pool;
     if pool.0 == 0 || pool.1 == 0 || pool.0 > height || pool.1 > width {
         let expected = format!("[batch, mel >= {}, frame >= {}, channel]", pool.0, pool.1);
-        return Err(shape_error(OPERATION, "input", expected, x));
+        // Of a later block that is not the input of the operation.
+        let got = Shape::from((batch, height, width, channels));
+        return Err(KernelError::OperandShape {
+            operation: OPERATION,
+            operand: "input",
+            expected,
+            got,
+        });
     }
     Ok(Layer {
         batch,

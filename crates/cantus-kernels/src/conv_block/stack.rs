@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use super::backward::{
     Backward, BackwardFilters, BlockInput, Gradients, Pooled, PooledGradient, Statistics,
 };
-use super::convolve::tile_width;
 use super::forward::{Convolved, NormaliseSample, Parameters, Source};
+use super::lanes::TileWidth;
 use super::layer::Layer;
 use super::planes::GROUP;
 use super::weights::{Direction, FilterShape, PackedFilters};
@@ -121,9 +121,10 @@ impl Stack {
             let (bias, gamma) = (layer.filled(split.bias), layer.filled(split.gamma));
             let parameters = Parameters { filters: &filters, bias: &bias, gamma: &gamma };
             let before = position.checked_sub(1).map(|before| &self.blocks[before]);
-            let sources = match (before, passed.last_mut()) {
-                (Some(before), Some(passed)) => passed.normalised(before, training),
-                _ => x.chunks_exact(layer.input_sample()).map(Source::Dense).collect(),
+            // There is a block before where one has passed.
+            let sources = match passed.last_mut().zip(before) {
+                Some((passed, before)) => passed.normalised(before, training),
+                None => x.chunks_exact(layer.input_sample()).map(Source::Dense).collect(),
             };
             let convolved = layer.convolve_and_pool(*path, sources, parameters, training);
             let statistics = given
@@ -313,16 +314,6 @@ impl Layer {
         let mut filled = values.to_vec();
         filled.resize(self.outputs.padded(), 0.0);
         filled
-    }
-}
-
-struct TileWidth;
-
-impl pulp::WithSimd for TileWidth {
-    type Output = usize;
-
-    fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
-        tile_width::<S>()
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::lanes::multiply_add;
+use super::lanes::{multiply_add, tile_width};
 use super::planes::{GROUP, Groups, Planes};
 
 /// At most so many pixels are summed before the sums are put back: their inputs and gradients stay
@@ -13,11 +13,6 @@ const CHUNK: usize = 192;
 
 /// Rows of the gradient, each one channel at one tap, that are summed at a time.
 const ROWS: usize = 8;
-
-/// The gradient's filters are divided into tiles of this many, the last of which may be narrower.
-pub(crate) fn tile_width<S: Simd>() -> usize {
-    2 * S::F32_LANES
-}
 
 /// Where in the gradient that [`add_weight_gradient`] writes a number stands: the tiles of filters
 /// one after the other, each `[row][filter in the tile]`.

@@ -2,17 +2,18 @@
 //! write beyond either end kills the process. (valgrind does not know all instructions that the
 //! kernels use, and sanitizers do not see through every one of them.)
 
-#![cfg(all(unix, target_arch = "x86_64"))]
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![expect(clippy::unwrap_used, reason = "functions shared by tests fail as the tests do")]
 
 mod fence;
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{DType, Device, Tensor, Var};
 use cantus_kernels::{
-    Activation, AdamMoments, AdamStep, ConvBlockParameters, ConvBlockSettings,
+    Activation, AdamMoments, AdamStep, ConvBlock, ConvBlockParameters, ConvBlockSettings,
     CrossEntropySettings, DropoutKey, GruKind, GruParameters, LstmKind, LstmParameters, Path,
 };
 
@@ -38,6 +39,9 @@ fn backward(y: &Tensor) {
 
 /// Runs `body` with the buffers flush against either side.
 fn on_both_sides(mut body: impl FnMut()) {
+    // The side and the scratch are the process'.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     for side in [Side::Before, Side::Behind] {
         cantus_kernels::release_scratch();
         fence::put(side);
@@ -113,6 +117,42 @@ fn no_path_of_the_block_leaves_its_buffers() {
 }
 
 #[test]
+fn no_path_of_several_blocks_leaves_its_buffers() {
+    for path in Path::available() {
+        on_both_sides(|| {
+            let x = var(&[3, 12, 21, 2]);
+            let tensors: Vec<[Var; 4]> = [(2, 24), (24, 7), (7, 33)]
+                .iter()
+                .map(|&(channels, filters)| {
+                    let channel = || var(&[filters]);
+                    [var(&[filters, channels, 3, 3]), channel(), channel(), channel()]
+                })
+                .collect();
+            let blocks: Vec<ConvBlock> = tensors
+                .iter()
+                .zip([(2, 2), (3, 1), (1, 4)])
+                .map(|([weight, bias, gamma, beta], pool)| ConvBlock {
+                    parameters: ConvBlockParameters { weight, bias, gamma, beta },
+                    settings: ConvBlockSettings {
+                        activation: Activation::Elu,
+                        epsilon: 1e-3,
+                        pool,
+                        path: Some(path),
+                    },
+                    dropped: Some((0.1, DropoutKey { seed: 1, layer: 2, step: 3 })),
+                })
+                .collect();
+            backward(&cantus_kernels::conv_blocks_train(&x, &blocks).unwrap().output);
+            let statistics: Vec<Tensor> =
+                tensors.iter().map(|[_, bias, ..]| bias.abs().unwrap()).collect();
+            let statistics: Vec<(&Tensor, &Tensor)> =
+                statistics.iter().map(|values| (values, values)).collect();
+            cantus_kernels::conv_blocks_eval(&x, &blocks, &statistics).unwrap();
+        });
+    }
+}
+
+#[test]
 fn no_other_operation_leaves_its_buffers() {
     on_both_sides(|| {
         for dtype in [DType::F32, DType::F64] {
@@ -131,8 +171,19 @@ fn no_other_operation_leaves_its_buffers() {
                 let normalised =
                     cantus_kernels::batch_norm_train(&y, &gamma, &beta, 1e-3).unwrap().output;
                 backward(&normalised);
-                backward(&cantus_kernels::max_pool2d(&normalised, (1, 1)).unwrap());
+                let pool = (height.min(2), width.min(3));
+                backward(&cantus_kernels::max_pool2d(&normalised, pool).unwrap());
+                let pooled =
+                    cantus_kernels::batch_norm_max_pool2d_train(&y, &gamma, &beta, 1e-3, pool);
+                backward(&pooled.unwrap().output);
+                let (mean, variance) = (of(&[filters]), of(&[filters]).abs().unwrap());
+                cantus_kernels::batch_norm_eval(&y, &gamma, &beta, &mean, &variance, 1e-3).unwrap();
+                cantus_kernels::batch_norm_max_pool2d_eval(
+                    &y, &gamma, &beta, &mean, &variance, 1e-3, pool,
+                )
+                .unwrap();
                 backward(&cantus_kernels::elu(&of(&[height, width, channels])).unwrap());
+                backward(&cantus_kernels::relu(&of(&[height, width, channels])).unwrap());
             }
             let key = DropoutKey { seed: 1, layer: 2, step: 3 };
             for length in [1, 63, 64, 65, 1000] {
@@ -153,13 +204,18 @@ fn no_other_operation_leaves_its_buffers() {
                 };
                 let states = cantus_kernels::gru(&x, parameters, GruKind::ResetBefore).unwrap();
                 backward(&states);
+                let recurrent_bias = of(&[gates]);
+                let parameters = GruParameters { bias_hh: Some(&recurrent_bias), ..parameters };
+                let states = cantus_kernels::gru(&x, parameters, GruKind::ResetAfter).unwrap();
+                backward(&states);
                 let parameters = LstmParameters {
                     weight_ih: &of(&[long, features]),
                     weight_hh: &of(&[long, units]),
                     bias: &of(&[long]),
                 };
-                let states = cantus_kernels::lstm(&x, parameters, LstmKind::Logistic).unwrap();
-                backward(&states);
+                for kind in [LstmKind::Logistic, LstmKind::HardSigmoid] {
+                    backward(&cantus_kernels::lstm(&x, parameters, kind).unwrap());
+                }
             }
             let settings = CrossEntropySettings::default();
             let logits = of(&[2, 3]);

@@ -82,7 +82,7 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     let threads = match common.threads {
         Some(threads) => usize::from(threads),
-        None => std::thread::available_parallelism()?.get(),
+        None => rayon::current_num_threads(),
     };
     let fastest = Path::current();
     let paths: Vec<Path> = if flags.path.is_empty() {
@@ -90,13 +90,17 @@ pub(crate) fn run(
     } else {
         flags.path.iter().map(|path| path.0).collect()
     };
-    let has_torch = has_torch(flags);
-    if !has_torch {
-        progress.say(format!(
-            "`{}` cannot import torch: ours alone (`pip install torch` in its environment, or \
-             `--python`, brings the peer)",
-            flags.python.display()
-        ));
+    if common.dry_run {
+        for path in &paths {
+            for frames in &flags.frames {
+                print(&format!("would time {frames} frames on {path} with {threads} threads\n"));
+            }
+        }
+        return Ok(Outcome::Done);
+    }
+    let no_torch = why_no_torch(flags);
+    if let Some(reason) = &no_torch {
+        progress.say(format!("ours alone, {reason}"));
     }
     if !common.json {
         print(&format!("{}\n", Row::header()));
@@ -107,7 +111,7 @@ pub(crate) fn run(
             let bar = progress.bar(flags.rounds as u64, format!("{frames} frames"), "rounds");
             for _ in 0..flags.rounds {
                 ours.add(time_ours(flags, path, frames, threads)?);
-                if has_torch {
+                if no_torch.is_none() {
                     peer.add(time_torch(flags, path, frames, threads)?);
                 }
                 bar.inc(1);
@@ -126,10 +130,18 @@ pub(crate) fn run(
     Ok(Outcome::Done)
 }
 
-fn has_torch(flags: &BenchTrainFlags) -> bool {
+fn why_no_torch(flags: &BenchTrainFlags) -> Option<String> {
+    let name = flags.python.display();
     let mut python = Command::new(&flags.python);
     python.args(["-c", "import torch"]).stdout(Stdio::null()).stderr(Stdio::null());
-    python.status().is_ok_and(|status| status.success())
+    match python.status() {
+        Ok(status) if status.success() => None,
+        Ok(_) => Some(format!(
+            "since `{name}` cannot import torch (`pip install torch` in its environment, or \
+             `--python`, brings the peer)"
+        )),
+        Err(error) => Some(format!("since `{name}` cannot be started: {error}")),
+    }
 }
 
 fn time_ours(flags: &BenchTrainFlags, path: Path, frames: usize, threads: usize) -> Result<Timed> {
@@ -154,8 +166,14 @@ fn time_torch(flags: &BenchTrainFlags, path: Path, frames: usize, threads: usize
         .env("MALLOC_MMAP_THRESHOLD_", "8589934592")
         .env("MALLOC_TRIM_THRESHOLD_", "8589934592")
         .env("OMP_NUM_THREADS", threads.to_string());
-    if path == Path::Avx2 {
-        worker.env("ONEDNN_MAX_CPU_ISA", "AVX2").env("ATEN_CPU_CAPABILITY", "avx2");
+    // The peer's own ways to do without newer instructions; it has none to do without SSE4.1.
+    let limits = match path {
+        Path::Avx2 => Some(("AVX2", "avx2")),
+        Path::Portable => Some(("SSE41", "default")),
+        _ => None,
+    };
+    if let Some((of_convolutions, of_the_rest)) = limits {
+        worker.env("ONEDNN_MAX_CPU_ISA", of_convolutions).env("ATEN_CPU_CAPABILITY", of_the_rest);
     }
     output_of(worker)
 }

@@ -17,6 +17,7 @@ use super::observer::{FetchEvent, FetchObserver, PackageSource};
 use super::sha256::sum_of_file;
 use super::table::{Package, Table, Track};
 use super::unpack::{CannotWrite, Limits, Unpacking};
+use crate::session::count;
 
 /// Where a fetch takes from and puts to.
 #[derive(Debug, Clone)]
@@ -169,7 +170,8 @@ pub(crate) fn preview(profile: Profile, settings: &FetchSettings) -> Result<Prev
     let table = Table::read(&settings.table)?;
     let complete = complete_tracks(&table, &settings.destination);
     let needed = packages_of_missing(&table, profile, &complete);
-    let bytes_to_download = if settings.debs.is_some() {
+    let bytes_to_download = if let Some(folder) = &settings.debs {
+        PackageFolder::open(folder)?;
         Some(0)
     } else {
         let scratch = Scratch::new(&settings.scratch, settings.keep_packages);
@@ -253,20 +255,28 @@ struct Fetch<'a> {
 impl Fetch<'_> {
     fn find_sources<'p>(&self, needed: &[&'p Package]) -> Result<Vec<(&'p Package, Source)>> {
         if let Some(folder) = &self.settings.debs {
-            let folder = PackageFolder::open(folder)?;
-            let find = |package: &Package| match folder.find(package) {
+            let packages = PackageFolder::open(folder)?;
+            let find = |package: &Package| match packages.find(package) {
                 Ok(path) => Source::file(path, true),
                 Err(error) => Source::Nowhere(format!("{error:#}")),
             };
             let found: Vec<_> = needed.iter().map(|&package| (package, find(package))).collect();
-            let is_nowhere = |(_, source): &(_, Source)| matches!(source, Source::Nowhere(_));
-            if !found.is_empty() && found.iter().all(is_nowhere) {
-                return Err(anyhow!(
-                    "`{}` has none of the {} packages that are needed\n\nhint: {}",
-                    self.settings.debs.as_deref().unwrap_or(Path::new("")).display(),
-                    needed.len(),
+            let reasons: Vec<&str> = found
+                .iter()
+                .filter_map(|(_, source)| match source {
+                    Source::Nowhere(reason) => Some(reason.as_str()),
+                    _ => None,
+                })
+                .collect();
+            if let Some(first) = reasons.first()
+                && reasons.len() == found.len()
+            {
+                return Err(anyhow!("{first}").context(format!(
+                    "`{}` has none of what is needed, {}\n\nhint: {}",
+                    folder.display(),
+                    count(needed.len(), "package"),
                     folder_hint(needed)
-                ));
+                )));
             }
             return Ok(found);
         }

@@ -3,6 +3,8 @@
 //!
 //! `cargo bench -p cantus-kernels`; a name narrows it, as in `cargo bench -p cantus-kernels -- gru`.
 
+#![expect(clippy::expect_used, reason = "a bench whose operation fails has nothing to time")]
+
 use candle_core::{Device, Tensor, Var};
 use cantus_kernels::{
     Activation, ConvBlockParameters, ConvBlockSettings, DropoutKey, GruKind, GruParameters,
@@ -12,12 +14,21 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 
 const BATCH: usize = 16;
 
-/// The blocks of the paper's network on clips of 3 s: channels, filters, lines, columns, pooling.
-const BLOCKS: [(&str, usize, usize, (usize, usize), (usize, usize)); 4] = [
-    ("1 to 64", 1, 64, (128, 94), (2, 2)),
-    ("64 to 128", 64, 128, (64, 47), (4, 2)),
-    ("128 to 128", 128, 128, (16, 23), (4, 2)),
-    ("128 to 128, small", 128, 128, (4, 11), (4, 2)),
+struct Block {
+    name: &'static str,
+    channels: usize,
+    filters: usize,
+    /// Mel bands and frames.
+    size: (usize, usize),
+    pool: (usize, usize),
+}
+
+/// The blocks of the paper's network on clips of 3 s.
+const BLOCKS: [Block; 4] = [
+    Block { name: "1 to 64", channels: 1, filters: 64, size: (128, 94), pool: (2, 2) },
+    Block { name: "64 to 128", channels: 64, filters: 128, size: (64, 47), pool: (4, 2) },
+    Block { name: "128 to 128", channels: 128, filters: 128, size: (16, 23), pool: (4, 2) },
+    Block { name: "128 to 128, small", channels: 128, filters: 128, size: (4, 11), pool: (4, 2) },
 ];
 
 fn var(shape: &[usize]) -> Var {
@@ -25,7 +36,7 @@ fn var(shape: &[usize]) -> Var {
 }
 
 fn blocks(criterion: &mut Criterion) {
-    for (name, channels, filters, size, pool) in BLOCKS {
+    for Block { name, channels, filters, size, pool } in BLOCKS {
         let mut group = criterion.benchmark_group(format!("block {name}"));
         let x = var(&[BATCH, size.0, size.1, channels]);
         let weight = var(&[filters, channels, 3, 3]);

@@ -41,11 +41,10 @@ pub(crate) fn bring_up_to_date(
         if done.outcome == Outcome::Interrupted {
             // With the flag it would begin anew.
             let less = if common.force { " without `--force`" } else { "" };
-            let run = match trial.run.join("split.tsv").exists() {
-                true => format!(" with {}", trial.run.display()),
-                // Before that there is nothing of the run.
-                false => String::new(),
-            };
+            // Before it is split there is nothing of the run.
+            let is_begun = trial.run.join("split.tsv").exists();
+            let run =
+                if is_begun { format!(" with {}", trial.run.display()) } else { String::new() };
             session.progress.say_even_if_quiet(format!(
                 "interrupted; run the same command{less} to go on{run}"
             ));

@@ -190,16 +190,12 @@ impl Backward<'_> {
         let input_sample = layer.input_sample();
         let mut dense = Vec::new();
         let mut pooled = before.map(|before| PooledGradient::new(before.layer));
-        let mut targets: Vec<Target> = match (before, &mut pooled) {
-            (Some(before), Some(pooled)) => pooled
-                .samples(before.layer)
-                .into_iter()
-                .map(|(values, sums)| Target::Pooled(before, values, sums))
-                .collect(),
-            _ => {
-                dense = vec![0.0; layer.batch * input_sample];
-                dense.chunks_exact_mut(input_sample).map(Target::Dense).collect()
-            }
+        let mut targets: Vec<Target> = if let (Some(before), Some(pooled)) = (before, &mut pooled) {
+            let samples = pooled.samples(before.layer).into_iter();
+            samples.map(|(values, sums)| Target::Pooled(before, values, sums)).collect()
+        } else {
+            dense = vec![0.0; layer.batch * input_sample];
+            dense.chunks_exact_mut(input_sample).map(Target::Dense).collect()
         };
         let samples = layer.batch.div_ceil(PARTS);
         let layout = self.gradient_layout();

@@ -120,12 +120,12 @@ fn a_truncated_wav_is_used_as_far_as_it_goes_and_named_each_time() {
         let ended = checkout.quick(command, &[]).expect_code(0);
         ended.expect_error(&[
             "1 song is damaged and used as far as it goes",
-            "Truncated.wav: the file ends before its music does",
+            "Truncated.wav: some of the music that the file states is missing",
             "put a whole copy in its place",
         ]);
     }
     let page = String::from_utf8(checkout.run_file("report.html")).unwrap();
-    assert!(page.contains("Truncated.wav") && page.contains("ends before its music does"));
+    assert!(page.contains("Truncated.wav") && page.contains("that the file states is missing"));
 }
 
 #[test]

@@ -61,7 +61,7 @@ impl Damage {
             parts.push(format!("{damaged_packets} of {packets} packets could not be decoded"));
         }
         if truncated {
-            parts.push("the file ends before its music does".to_owned());
+            parts.push("some of the music that the file states is missing".to_owned());
         }
         parts.join("; ")
     }

@@ -250,7 +250,7 @@ struct Artist<'a> {
     taken_for: Option<(&'a str, f64)>,
 }
 
-/// Artists by falling song F1, then clip F1, then name.
+/// Artists by falling song F1, then clip F1, then name; those without test songs last.
 fn artists(metrics: &Metrics) -> Vec<Artist<'_>> {
     let pairs = metrics.clip.confusion.most_confused(usize::MAX);
     let mut artists: Vec<Artist<'_>> = metrics
@@ -273,8 +273,9 @@ fn artists(metrics: &Metrics) -> Vec<Artist<'_>> {
         })
         .collect();
     artists.sort_by(|a, b| {
-        b.song_f1
-            .total_cmp(&a.song_f1)
+        (a.songs == 0)
+            .cmp(&(b.songs == 0))
+            .then(b.song_f1.total_cmp(&a.song_f1))
             .then(b.clip_f1.total_cmp(&a.clip_f1))
             .then(a.label.cmp(b.label))
     });

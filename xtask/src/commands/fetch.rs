@@ -48,6 +48,9 @@ pub(crate) struct Intent {
     /// Out of how many packages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) packages: Option<usize>,
+    /// How many of these are not in the folder that they are to come from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) packages_not_found: Option<usize>,
     /// What would come over the network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bytes_to_download: Option<u64>,
@@ -57,7 +60,15 @@ impl Intent {
     /// The verb, the corpus and the folder; no more is known.
     pub(crate) fn new(would: &'static str, corpus: &'static str, folder: &Path) -> Self {
         let folder = folder.display().to_string();
-        Self { would, corpus, folder, songs: None, packages: None, bytes_to_download: None }
+        Self {
+            would,
+            corpus,
+            folder,
+            songs: None,
+            packages: None,
+            packages_not_found: None,
+            bytes_to_download: None,
+        }
     }
 
     /// Prints it.
@@ -65,7 +76,8 @@ impl Intent {
         if common.json {
             return print_json(self);
         }
-        let Self { would, corpus, folder, songs, packages, bytes_to_download } = self;
+        let Self { would, corpus, folder, songs, packages, packages_not_found, bytes_to_download } =
+            self;
         if *songs == Some(0) {
             print(&format!("{corpus}: all songs are in {folder} already\n"));
             return Ok(());
@@ -73,9 +85,12 @@ impl Intent {
         let songs = songs.map_or(String::new(), |songs| format!("{} of ", count(songs, "song")));
         let packages = packages
             .map_or(String::new(), |packages| format!(", from {}", count(packages, "package")));
+        let not_found = packages_not_found
+            .filter(|&number| number > 0)
+            .map_or(String::new(), |number| format!(" ({number} not found)"));
         let bytes = bytes_to_download
             .map_or(String::new(), |bytes| format!(", {} to download", HumanBytes(bytes)));
-        print(&format!("would {would} {songs}{corpus} in {folder}{packages}{bytes}\n"));
+        print(&format!("would {would} {songs}{corpus} in {folder}{packages}{not_found}{bytes}\n"));
         Ok(())
     }
 }
@@ -115,6 +130,7 @@ fn dry_run(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
             Intent {
                 songs: Some(preview.missing),
                 packages: Some(preview.packages),
+                packages_not_found: flags.from.is_some().then_some(preview.packages_not_found),
                 bytes_to_download: preview.bytes_to_download,
                 ..Intent::new("fetch", profile.corpus_name(), &settings.destination)
             }

@@ -6,7 +6,8 @@ use anyhow::Result;
 use cantus_eval::{EpochRecord, Estimate, LevelMetrics, best_epoch, read_history};
 use serde::Serialize;
 
-use crate::stages::trial::{StageName, StageSeconds, Trial};
+use crate::session::{SongProblem, count};
+use crate::stages::trial::{StageName, Trial, TrialOutcome};
 use crate::stages::{evaluate, report, train};
 
 /// The end of a trial, for people and for programs.
@@ -25,6 +26,8 @@ pub(crate) struct TrialSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<String>,
     seconds: Vec<(&'static str, f64)>,
+    unusable: Vec<SongProblem>,
+    damaged: Vec<SongProblem>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,7 +65,7 @@ impl Score {
 
 impl TrialSummary {
     /// Reads what the stages up to `last` left behind.
-    pub(crate) fn read(trial: &Trial, last: StageName, seconds: &StageSeconds) -> Result<Self> {
+    pub(crate) fn read(trial: &Trial, last: StageName, done: TrialOutcome) -> Result<Self> {
         let config = &trial.config;
         let history = read_history(&train::history_path(&trial.run))?;
         let scores = if last >= StageName::Evaluate {
@@ -89,7 +92,9 @@ impl TrialSummary {
             best_epoch: best_epoch(&history).cloned(),
             scores,
             report,
-            seconds: seconds.0.clone(),
+            seconds: done.seconds.0,
+            unusable: done.unusable,
+            damaged: done.damaged,
         })
     }
 }
@@ -104,8 +109,11 @@ impl fmt::Display for TrialSummary {
         if let Some(best) = &self.best_epoch {
             writeln!(
                 formatter,
-                "  best of {} epochs: {}, validation loss {:.4}, accuracy {:.3}",
-                self.epochs, best.epoch, best.validation_loss, best.validation_accuracy
+                "  best of {}: {}, validation loss {:.4}, accuracy {:.3}",
+                count(self.epochs, "epoch"),
+                best.epoch,
+                best.validation_loss,
+                best.validation_accuracy
             )?;
         }
         if let Some(scores) = &self.scores {

@@ -50,7 +50,7 @@ pub(crate) fn bring_up_to_date(
             ));
             break;
         }
-        let summary = TrialSummary::read(&trial, last, &done.seconds)?;
+        let summary = TrialSummary::read(&trial, last, done)?;
         if common.json {
             print_json(&summary)?;
         } else {

@@ -131,6 +131,8 @@ fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> Vec<PartCou
 
 /// The time that each stage took when it last ran.
 fn timings(run: &Path) -> Vec<StageTiming> {
-    let totals = timing::totals(&timing::read(run)).into_iter();
-    totals.map(|(stage, seconds)| StageTiming { stage, seconds }).collect()
+    const ORDER: [&str; 6] = ["scan", "preprocess", "split", "train", "evaluate", "report"];
+    let mut totals = timing::totals(&timing::read(run));
+    totals.sort_by_key(|(stage, _)| ORDER.iter().position(|name| name == stage));
+    totals.into_iter().map(|(stage, seconds)| StageTiming { stage, seconds }).collect()
 }

@@ -55,6 +55,10 @@ pub(crate) struct TrialOutcome {
     pub(crate) outcome: Outcome,
     /// Which stages ran, and for how long.
     pub(crate) seconds: StageSeconds,
+    /// The songs that the trial cannot use.
+    pub(crate) unusable: Vec<SongProblem>,
+    /// The songs that it uses as far as they can be decoded.
+    pub(crate) damaged: Vec<SongProblem>,
 }
 
 /// What `preprocess` left of a corpus.
@@ -154,7 +158,8 @@ impl Trial {
                     let part = Timing::part("preprocess", Part::Interrupted, elapsed);
                     timing::append(&self.run, &part)?;
                 }
-                return Ok(TrialOutcome { outcome, seconds });
+                let (unusable, damaged) = (session.unusable(), session.damaged());
+                return Ok(TrialOutcome { outcome, seconds, unusable, damaged });
             }
         }
         let songs = self.songs(session, &store, &scanned, last)?;
@@ -174,12 +179,14 @@ impl Trial {
             if outcome == Outcome::Interrupted {
                 let part = Timing::part(&stage.name, Part::Interrupted, elapsed);
                 timing::append(&self.run, &part)?;
-                return Ok(TrialOutcome { outcome, seconds });
+                let Songs { unusable, damaged, .. } = songs;
+                return Ok(TrialOutcome { outcome, seconds, unusable, damaged });
             }
             timing::append(&self.run, &Timing::whole(&stage.name, elapsed))?;
             wanted.save(&fingerprint)?;
         }
-        Ok(TrialOutcome { outcome: Outcome::Done, seconds })
+        let Songs { unusable, damaged, .. } = songs;
+        Ok(TrialOutcome { outcome: Outcome::Done, seconds, unusable, damaged })
     }
 
     /// What the corpus' stages took belongs to the run that they were made for, too.

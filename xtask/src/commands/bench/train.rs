@@ -34,11 +34,14 @@ struct Row {
     path: String,
     threads: usize,
     ours_ms: f64,
+    ours_fastest_ms: f64,
     ours_peak_mib: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_fastest_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer_peak_mib: Option<f64>,
     /// Ours by the peer's: below 1 we are faster.
@@ -63,12 +66,22 @@ impl Rounds {
         self.version = timed.version;
     }
 
-    fn median(&self, task: Task) -> f64 {
+    fn fastest(&self, task: Task) -> f64 {
+        self.sorted(task)[0]
+    }
+
+    /// Of one time or more.
+    fn sorted(&self, task: Task) -> Vec<f64> {
         let mut times = match task {
             Task::Train => self.train_ms.clone(),
             Task::Infer => self.infer_ms.clone(),
         };
         times.sort_by(f64::total_cmp);
+        times
+    }
+
+    fn median(&self, task: Task) -> f64 {
+        let times = self.sorted(task);
         let (low, high) = (times[(times.len() - 1) / 2], times[times.len() / 2]);
         f64::midpoint(low, high)
     }
@@ -88,7 +101,9 @@ pub(crate) fn run(
     let paths: Vec<Path> = if flags.path.is_empty() {
         vec![fastest]
     } else {
-        flags.path.iter().map(|path| path.0).collect()
+        let mut paths: Vec<Path> = flags.path.iter().map(|path| path.0).collect();
+        paths.dedup();
+        paths
     };
     if common.dry_run {
         for path in &paths {
@@ -209,9 +224,11 @@ impl Row {
             path: path.to_string(),
             threads,
             ours_ms,
+            ours_fastest_ms: ours.fastest(task),
             ours_peak_mib: ours.peak_mib,
             peer: peer.map(|peer| format!("torch {} channels_last f32", peer.version)),
             peer_ms,
+            peer_fastest_ms: peer.map(|peer| peer.fastest(task)),
             peer_peak_mib: peer.map(|peer| peer.peak_mib),
             ratio: peer_ms.map(|peer_ms| ours_ms / peer_ms),
         }

@@ -157,6 +157,8 @@ pub(crate) struct Preview {
     pub(crate) missing: usize,
     /// Packages that hold them.
     pub(crate) packages: usize,
+    /// How many of these are not in the folder that they are to come from.
+    pub(crate) packages_not_found: usize,
     /// What the archive would be asked for; none where it cannot be asked.
     pub(crate) bytes_to_download: Option<u64>,
 }
@@ -170,8 +172,10 @@ pub(crate) fn preview(profile: Profile, settings: &FetchSettings) -> Result<Prev
     let table = Table::read(&settings.table)?;
     let complete = complete_tracks(&table, &settings.destination);
     let needed = packages_of_missing(&table, profile, &complete);
+    let mut packages_not_found = 0;
     let bytes_to_download = if let Some(folder) = &settings.debs {
-        PackageFolder::open(folder)?;
+        let folder = PackageFolder::open(folder)?;
+        packages_not_found = needed.iter().filter(|package| folder.find(package).is_err()).count();
         Some(0)
     } else {
         let scratch = Scratch::new(&settings.scratch, settings.keep_packages);
@@ -185,7 +189,7 @@ pub(crate) fn preview(profile: Profile, settings: &FetchSettings) -> Result<Prev
     };
     let missing =
         table.tracks_of(profile).filter(|track| !complete.contains(track.path.as_str())).count();
-    Ok(Preview { missing, packages: needed.len(), bytes_to_download })
+    Ok(Preview { missing, packages: needed.len(), packages_not_found, bytes_to_download })
 }
 
 fn packages_of_missing<'a>(

@@ -401,7 +401,11 @@ impl AudioStream {
             });
         }
         if let Some(stated) = self.stated_frames().filter(|_| self.track.states_length_exactly) {
-            let tolerance = u64::from(self.sample_rate / 10);
+            // Codecs that lose nothing state their frames to the last one; others count blocks.
+            let is_lossless = self.track.codec == "flac"
+                || self.track.codec == "alac"
+                || self.track.codec.starts_with("pcm");
+            let tolerance = if is_lossless { 1 } else { u64::from(self.sample_rate / 10) };
             self.damage.truncated |= self.frames + tolerance < stated;
         }
         if !self.damage.is_none() {

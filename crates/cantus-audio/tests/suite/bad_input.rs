@@ -280,6 +280,16 @@ fn a_damaged_packet_is_skipped_and_counted() {
 }
 
 #[test]
+fn of_a_codec_that_loses_nothing_a_few_missing_samples_are_noticed() {
+    let whole = float_wav(&[0.25; 16_000]);
+    assert!(decode_bytes(whole.clone(), Limits::default()).unwrap().damage.is_none());
+    let audio = decode_bytes(whole[..whole.len() - 400].to_vec(), Limits::default()).unwrap();
+    assert_eq!(audio.samples.len(), 15_900);
+    assert!(audio.damage.truncated);
+    assert_eq!(audio.damage.describe(), "some of the music that the file states is missing");
+}
+
+#[test]
 fn too_many_damaged_packets_are_an_error_with_their_number() {
     match decode_bytes(garble_adts(|number| number % 4 == 2), Limits::default()) {
         Err(error @ AudioError::Damaged { packets: 23, damaged_packets: 6, .. }) => {

@@ -281,7 +281,7 @@ fn a_damaged_packet_is_skipped_and_counted() {
 
 #[test]
 fn of_a_codec_that_loses_nothing_a_few_missing_samples_are_noticed() {
-    let whole = float_wav(&[0.25; 16_000]);
+    let whole = float_wav(&vec![0.25; 16_000]);
     assert!(decode_bytes(whole.clone(), Limits::default()).unwrap().damage.is_none());
     let audio = decode_bytes(whole[..whole.len() - 400].to_vec(), Limits::default()).unwrap();
     assert_eq!(audio.samples.len(), 15_900);

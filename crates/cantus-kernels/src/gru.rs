@@ -20,10 +20,10 @@ use rayon::prelude::*;
 
 use crate::KernelError;
 use crate::element::Element;
-use crate::operand::{check_input, check_operand, shape_error};
+use crate::operand::{check_operand, shape_error};
 use crate::recurrent::{
-    Gate, OverSequence, SequenceLayer, add_products, add_up_rows, by_step, project, project_back,
-    recurrent_back, transposed,
+    Gate, OverSequence, SequenceLayer, Sizes, add_products, add_up_rows, by_step, project,
+    project_back, recurrent_back, transposed,
 };
 
 const OPERATION: &str = "gru";
@@ -56,19 +56,8 @@ pub struct GruParameters<'a> {
 /// # Errors
 /// When a shape does not fit, an axis is empty, or a tensor is not f32 or f64 in main memory.
 pub fn gru(x: &Tensor, parameters: GruParameters, kind: GruKind) -> Result<Tensor, KernelError> {
-    check_input(OPERATION, x)?;
     let GruParameters { weight_ih, weight_hh, bias_ih, bias_hh } = parameters;
-    let (steps, batch, features) =
-        x.dims3().ok().filter(|_| x.elem_count() > 0).ok_or_else(|| {
-            shape_error(OPERATION, "input", "[step, batch, feature], none empty", x)
-        })?;
-    let (_, units) = weight_hh
-        .dims2()
-        .ok()
-        .filter(|&(_, units)| units > 0)
-        .ok_or_else(|| shape_error(OPERATION, "weight_hh", "[3 * unit, unit]", weight_hh))?;
-    check_operand(OPERATION, x, "weight_ih", weight_ih, &[3 * units, features])?;
-    check_operand(OPERATION, x, "weight_hh", weight_hh, &[3 * units, units])?;
+    let Sizes { steps, batch, features, units } = Sizes::of(OPERATION, x, weight_ih, weight_hh, 3)?;
     check_operand(OPERATION, x, "bias_ih", bias_ih, &[3 * units])?;
     let (input, recurrent) = (weight_ih.flatten_all()?, weight_hh.flatten_all()?);
     let mut packed = vec![&input, &recurrent, bias_ih];

@@ -7,12 +7,49 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
+use crate::KernelError;
 use crate::element::Element;
 use crate::matmul::{Matrix, MatrixMut, multiply, multiply_add};
-use crate::operand::{element_type_error, elements, result, tensor, with_elements};
+use crate::operand::{
+    check_input, check_operand, element_type_error, elements, result, shape_error, tensor,
+    with_elements,
+};
 
 /// Rows of a product that one task computes: a fixed number, so that sums do not depend on threads.
 const ROWS: usize = 64;
+
+/// The sizes of a layer over a whole sequence.
+pub(crate) struct Sizes {
+    pub(crate) steps: usize,
+    pub(crate) batch: usize,
+    pub(crate) features: usize,
+    pub(crate) units: usize,
+}
+
+impl Sizes {
+    /// Of the input, `[step, batch, feature]`, and the weights, `[gates * unit, feature]` and
+    /// `[gates * unit, unit]`, where these fit one another.
+    pub(crate) fn of(
+        operation: &'static str,
+        x: &Tensor,
+        weight_ih: &Tensor,
+        weight_hh: &Tensor,
+        gates: usize,
+    ) -> Result<Self, KernelError> {
+        check_input(operation, x)?;
+        let (steps, batch, features) =
+            x.dims3().ok().filter(|_| x.elem_count() > 0).ok_or_else(|| {
+                shape_error(operation, "input", "[step, batch, feature], none empty", x)
+            })?;
+        let (_, units) =
+            weight_hh.dims2().ok().filter(|&(_, units)| units > 0).ok_or_else(|| {
+                shape_error(operation, "weight_hh", format!("[{gates} * unit, unit]"), weight_hh)
+            })?;
+        check_operand(operation, x, "weight_ih", weight_ih, &[gates * units, features])?;
+        check_operand(operation, x, "weight_hh", weight_hh, &[gates * units, units])?;
+        Ok(Self { steps, batch, features, units })
+    }
+}
 
 /// A layer over a whole sequence, its parameters packed in one slice.
 pub(crate) trait SequenceLayer: Send + Sync {

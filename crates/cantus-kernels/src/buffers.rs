@@ -1,6 +1,6 @@
 //! Large scratch space that is used again from step to step: a fresh page costs more than the
 //! arithmetic on it. It begins at a multiple of 64 bytes: a vector of AVX-512 that straddles two
-//! lines of the cache costs two loads, which makes a convolution slower by a third.
+//! lines of the cache costs two loads.
 
 use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
@@ -42,8 +42,8 @@ fn fresh(lines: usize) -> Vec<Line> {
     space
 }
 
-/// Asks for pages of 2 MiB instead of 4 KiB where the space is large: finding pages by the thousand
-/// costs a convolution a tenth of its time. It is a hint, which a system may ignore.
+/// Asks for pages of 2 MiB instead of 4 KiB where the space is large: a convolution that finds its
+/// pages by the thousand waits for their addresses. It is a hint, which a system may ignore.
 #[cfg(target_os = "linux")]
 fn ask_for_huge_pages(space: &mut [MaybeUninit<Line>]) {
     const HUGE_PAGE: usize = 2 << 20;

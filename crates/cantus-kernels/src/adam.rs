@@ -14,6 +14,9 @@ use crate::path::Path;
 
 const OPERATION: &str = "adam";
 
+/// The square of anything smaller is denormal, or soon will be: `2^-58`.
+const SMALLEST_ROOT: f32 = 1.0 / (1u64 << 58) as f32;
+
 /// The numbers of one step: `m = beta1 m + (1 - beta1) g`, `v = beta2 v + (1 - beta2) g^2`,
 /// `p -= rate m / (sqrt(v) root_scale + epsilon)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -214,9 +217,17 @@ impl WithSimd for SinglePrecision<'_> {
         let (root_scale, epsilon) = (root_scale as f32, epsilon as f32);
         let moments = self.first.iter_mut().zip(self.second);
         for ((p, &g), (m, v)) in self.values.iter_mut().zip(self.gradient).zip(moments) {
-            *m = beta1 * *m + rest1 * g;
-            *v = beta2 * *v + rest2 * (g * g);
+            // Moments of a parameter that has no gradient any more would fade into denormals and
+            // stay there: a hundred times as slow on some processors.
+            let for_square = if g.abs() < SMALLEST_ROOT { 0.0 } else { g };
+            *m = normal_or_zero(beta1 * *m + rest1 * g);
+            *v = normal_or_zero(beta2 * *v + rest2 * (for_square * for_square));
             *p -= rate * *m / (v.sqrt() * root_scale + epsilon);
         }
     }
+}
+
+#[inline(always)]
+fn normal_or_zero(x: f32) -> f32 {
+    if x.abs() < f32::MIN_POSITIVE { 0.0 } else { x }
 }

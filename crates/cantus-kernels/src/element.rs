@@ -4,6 +4,9 @@ use std::cell::RefCell;
 
 use candle_core::WithDType;
 
+/// Gradients in single precision below this, `2^-100`, are taken as 0.
+pub(crate) const VANISHING: f32 = 1.0 / (1u128 << 100) as f32;
+
 /// f32 or f64.
 pub(crate) trait Element: WithDType {
     /// `exp(x) - 1` for `x <= 0`, without cancellation near 0.
@@ -11,6 +14,10 @@ pub(crate) trait Element: WithDType {
 
     /// `yes` or `no`, without a branch: for conditions that cannot be predicted.
     fn select(condition: bool, yes: Self, no: Self) -> Self;
+
+    /// The number, or 0 where it is so small that products with it could be denormal: those take
+    /// some processors a hundred times as long, and change nothing that anybody would see.
+    fn flushed(self) -> Self;
 
     /// Lends `body` the calling thread's scratch space, `length` elements with whatever was left in
     /// them.
@@ -64,6 +71,11 @@ impl Element for f32 {
         f32::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
     }
 
+    #[inline(always)]
+    fn flushed(self) -> f32 {
+        if self.abs() < VANISHING { 0.0 } else { self }
+    }
+
     fn with_scratch<R>(length: usize, body: impl FnOnce(&mut [Self]) -> R) -> R {
         SCRATCH_F32.with_borrow_mut(|space| body(grown(space, length)))
     }
@@ -79,6 +91,11 @@ impl Element for f64 {
     fn select(condition: bool, yes: f64, no: f64) -> f64 {
         let mask = u64::from(condition).wrapping_neg();
         f64::from_bits((yes.to_bits() & mask) | (no.to_bits() & !mask))
+    }
+
+    #[inline(always)]
+    fn flushed(self) -> f64 {
+        if self.abs() < 1e-270 { 0.0 } else { self }
     }
 
     fn with_scratch<R>(length: usize, body: impl FnOnce(&mut [Self]) -> R) -> R {

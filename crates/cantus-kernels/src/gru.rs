@@ -302,7 +302,7 @@ impl SequenceLayer for Gru {
                     }
                     let here = (step * self.batch + item) * units;
                     for (dstate, &d) in dstate.iter_mut().zip(&dstates[here..here + units]) {
-                        *dstate += d;
+                        *dstate = (*dstate + d).flushed();
                     }
                     let step_back = StepBack {
                         saved: &saved[step * 4 * units..(step + 1) * 4 * units],

@@ -120,7 +120,7 @@ impl Lstm {
             dsums[units + unit] = d * cell_before[unit] * self.gate.slope(forget);
             dsums[2 * units + unit] = d * input * (T::one() - candidate * candidate);
             dsums[3 * units + unit] = dstate[unit] * tanh * self.gate.slope(output);
-            dcell[unit] = d * forget;
+            dcell[unit] = (d * forget).flushed();
         }
     }
 }
@@ -186,7 +186,7 @@ impl SequenceLayer for Lstm {
                 for step in (0..self.steps).rev() {
                     let here = (step * self.batch + item) * units;
                     for (dstate, &d) in dstate.iter_mut().zip(&dstates[here..here + units]) {
-                        *dstate += d;
+                        *dstate = (*dstate + d).flushed();
                     }
                     let mut cell_before = &none[..];
                     if step > 0 {

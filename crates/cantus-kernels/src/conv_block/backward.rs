@@ -17,14 +17,15 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::convolve::{Destination, convolve, convolve_to_few};
+use super::direct::convolve_to_few;
 use super::forward::{Convolved, DROPPED, Parameters};
-use super::lanes::{Curve, TileWidth, WithCurve, multiply_add, vectors};
+use super::lanes::{Curve, PanelWidth, WithCurve, multiply_add, vectors};
 use super::layer::{Layer, zero_margins};
-use super::planes::{GROUP, Groups};
-use super::weight_gradient::{GradientLayout, add_weight_gradient};
-use super::weights::PackedFilters;
+use super::method::Filters;
+use super::planes::{Destination, GROUP};
+use super::weight_gradient::GradientLayout;
 use crate::buffers::Buffer;
+use crate::element::VANISHING;
 use crate::path::Path;
 
 /// The batch is divided into at most so many parts, whatever the number of threads: each part sums
@@ -66,7 +67,7 @@ pub(crate) struct Statistics {
 /// The filters on the way back.
 pub(crate) enum BackwardFilters {
     /// To whole groups of channels.
-    Groups(PackedFilters),
+    Groups(Filters),
     /// To a few channels: `[channel][tap][filter]`.
     Few(Vec<f32>),
 }
@@ -268,15 +269,11 @@ impl Backward<'_> {
     }
 
     fn gradient_layout(&self) -> GradientLayout {
-        let Layer { inputs, outputs, shape, .. } = *self.layer;
-        GradientLayout::new(inputs, shape.taps, outputs, self.path.run(TileWidth))
+        self.layer.method.gradient_layout(self.layer.shape, self.path.run(PanelWidth))
     }
 
     /// Adds up the parts, and puts them into the order of the weights.
     fn sum_of_weights(&self, parts: &[(Buffer, Vec<f64>)]) -> Vec<f32> {
-        let layer = self.layer;
-        let Groups { lanes, .. } = layer.inputs;
-        let (taps, layout) = (layer.shape.taps, self.gradient_layout());
         let Some((first, others)) = parts.split_first() else { return Vec::new() };
         let mut sum = Buffer::take(first.0.len());
         sum.par_chunks_mut(4096).enumerate().for_each(|(chunk, sum)| {
@@ -288,19 +285,7 @@ impl Backward<'_> {
                 }
             }
         });
-        let mut weight = vec![0.0; layer.shape.len()];
-        let filter_length = layer.shape.channels * taps;
-        weight.par_chunks_exact_mut(filter_length).enumerate().for_each(|(filter, weight)| {
-            let (first, row_length) = layout.of_filter(filter);
-            for (channel, weight) in weight.chunks_exact_mut(taps).enumerate() {
-                let row = channel / lanes * taps * lanes + channel % lanes;
-                let rows = sum[first + row * row_length..].iter().step_by(lanes * row_length);
-                for (weight, &sum) in weight.iter_mut().zip(rows) {
-                    *weight = sum;
-                }
-            }
-        });
-        weight
+        self.layer.method.filters_gradient(&sum, self.gradient_layout(), self.layer.shape)
     }
 }
 
@@ -382,10 +367,10 @@ impl WithSimd for BackwardSample<'_> {
             .convolved
             .activations
             .is_none()
-            .then(|| Buffer::take(layer.outputs.count * layer.band_plane()));
-        for (row, lines) in layer.bands().enumerate() {
+            .then(|| Buffer::take(layer.outputs.count * layer.lines_plane(layer.pool.0)));
+        for (row, lines) in layer.rows().enumerate() {
             let (values, plane, offset) = if let Some(values) = &mut again {
-                let plane = layer.band_plane();
+                let plane = layer.lines_plane(layer.pool.0);
                 let mut destination = Destination { values, plane, offset: 0 };
                 let lines = lines.clone();
                 layer.activations_of(simd, input, pass.parameters, lines, &mut destination, None);
@@ -411,7 +396,8 @@ impl WithSimd for BackwardSample<'_> {
                 });
             }
         }
-        add_weight_gradient(simd, input, layer.inputs, dz, layer.outputs, planes, weight);
+        let (input, gradient) = ((input, layer.inputs), (&*dz, layer.outputs));
+        layer.method.add_weight_gradient(simd, input, gradient, planes, weight);
         match pass.filters {
             BackwardFilters::Few(filters) => {
                 let channels = layer.shape.channels;
@@ -421,8 +407,8 @@ impl WithSimd for BackwardSample<'_> {
                 let plane = layer.activation_plane();
                 let mut grouped = Buffer::take(layer.inputs.count * plane);
                 let mut destination = Destination { values: &mut grouped, plane, offset: 0 };
-                let pixels = 0..planes.body();
-                convolve(simd, dz, planes, layer.outputs, filters, pixels, &mut destination);
+                let lines = 0..planes.height;
+                filters.convolve(simd, dz, planes, layer.outputs, lines, &mut destination);
                 layer.collect_channels(&grouped, plane, dx);
             }
         }
@@ -477,6 +463,7 @@ impl<S: Simd> WithCurve for ActivationGradient<'_, S> {
         let (rows, columns) = layer.pooled();
         let (channels, window) = (layer.outputs.padded(), layer.pool.1);
         let zeros = [0f32; GROUP];
+        let vanishing = simd.splat_f32s(VANISHING);
         for vector in 0..vectors::<S>() {
             let first = group * GROUP + vector * S::F32_LANES;
             let [a, b, c] = [&slopes.a, &slopes.b, &slopes.c]
@@ -487,10 +474,7 @@ impl<S: Simd> WithCurve for ActivationGradient<'_, S> {
                 let values = S::as_simd_f32s(&self.values[range.clone()]).0;
                 let dz = S::as_mut_simd_f32s(&mut self.dz[range]).0;
                 let mut sum = simd.splat_f32s(0.0);
-                let windows = values
-                    .chunks(window * vectors::<S>())
-                    .zip(dz.chunks_mut(window * vectors::<S>()));
-                for (column, (values, dz)) in windows.enumerate() {
+                for column in 0..layer.planes.width.div_ceil(window) {
                     let mut positions = [0u32; GROUP];
                     let mut g = &zeros[..S::F32_LANES];
                     if row < rows && column < columns {
@@ -502,13 +486,17 @@ impl<S: Simd> WithCurve for ActivationGradient<'_, S> {
                         }
                     }
                     let (g, position) = (S::as_simd_f32s(g).0[0], S::as_simd_u32s(&positions).0[0]);
-                    let pixels = values.iter().zip(dz).skip(vector).step_by(vectors::<S>());
-                    for (index, (&value, dz)) in (line * window..).zip(pixels) {
-                        let largest = simd.equal_u32s(position, simd.splat_u32s(index as u32));
+                    let of_column = column * window..layer.planes.width.min((column + 1) * window);
+                    for (place, pixel) in of_column.enumerate() {
+                        let at = pixel * vectors::<S>() + vector;
+                        let index = simd.splat_u32s((line * window + place) as u32);
+                        let largest = simd.equal_u32s(position, index);
                         let g = simd.select_f32s(largest, g, simd.splat_f32s(0.0));
-                        let de = multiply_add(simd, a, g, multiply_add(simd, b, value, c));
-                        *dz = simd.mul_f32s(de, curve.slope(simd, value));
-                        sum = simd.add_f32s(sum, *dz);
+                        let de = multiply_add(simd, a, g, multiply_add(simd, b, values[at], c));
+                        let d = simd.mul_f32s(de, curve.slope(simd, values[at]));
+                        let vanishes = simd.less_than_f32s(simd.abs_f32s(d), vanishing);
+                        dz[at] = simd.select_f32s(vanishes, simd.splat_f32s(0.0), d);
+                        sum = simd.add_f32s(sum, dz[at]);
                     }
                 }
                 let mut sums = [0f32; GROUP];

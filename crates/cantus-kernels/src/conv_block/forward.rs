@@ -6,10 +6,9 @@ use std::ops::Range;
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::convolve::{Destination, convolve};
 use super::layer::{Layer, fill_line, zero_margins};
-use super::planes::{GROUP, SLACK};
-use super::weights::PackedFilters;
+use super::method::Filters;
+use super::planes::{Destination, GROUP, SLACK};
 use crate::buffers::Buffer;
 use crate::dropout::Mask;
 use crate::path::Path;
@@ -35,7 +34,7 @@ pub(crate) struct Convolved {
 /// What a convolution needs beside its input.
 #[derive(Clone, Copy)]
 pub(crate) struct Parameters<'a> {
-    pub(crate) filters: &'a PackedFilters,
+    pub(crate) filters: &'a Filters,
     /// Filled up to whole groups, as is `gamma`.
     pub(crate) bias: &'a [f32],
     pub(crate) gamma: &'a [f32],
@@ -49,12 +48,12 @@ impl Layer {
 
     /// Numbers of one group's activations of a sample.
     pub(crate) fn activation_plane(&self) -> usize {
-        (self.planes.body() + SLACK) * GROUP
+        self.lines_plane(self.planes.height)
     }
 
-    /// Numbers of one group's activations in the lines of one row of windows.
-    pub(crate) fn band_plane(&self) -> usize {
-        (self.pool.0.min(self.planes.height) * self.planes.pitch + SLACK) * GROUP
+    /// Numbers of one group's activations in so many lines.
+    pub(crate) fn lines_plane(&self, lines: usize) -> usize {
+        (lines * self.planes.pitch + SLACK) * GROUP
     }
 
     /// The first pass, of each sample. Where it is not for training, activations and sums are not
@@ -124,9 +123,9 @@ impl Layer {
         destination: &mut Destination,
         sums: Option<&mut [f64]>,
     ) {
-        let pixels = lines.start * self.planes.pitch..lines.end * self.planes.pitch;
-        convolve(simd, input, &self.planes, self.inputs, parameters.filters, pixels, destination);
-        self.activate(simd, parameters.bias, lines.len(), destination, sums);
+        let count = lines.len();
+        parameters.filters.convolve(simd, input, &self.planes, self.inputs, lines, destination);
+        self.activate(simd, parameters.bias, count, destination, sums);
     }
 }
 
@@ -177,20 +176,24 @@ impl WithSimd for ConvolveSample<'_> {
         let (values, plane, kept) = if let Some(values) = activations {
             (values, layer.activation_plane(), true)
         } else {
-            own = Buffer::take(layer.outputs.count * layer.band_plane());
-            (&mut own[..], layer.band_plane(), false)
+            let plane = layer.lines_plane(layer.band_lines());
+            own = Buffer::take(layer.outputs.count * plane);
+            (&mut own[..], plane, false)
         };
-        let mut rows = pooled.chunks_exact_mut(row).zip(positions.chunks_exact_mut(row));
+        let mut pooled = pooled.chunks_exact_mut(row).zip(positions.chunks_exact_mut(row));
         let mut destination = Destination { values, plane, offset: 0 };
-        for lines in layer.bands() {
+        let line = planes.pitch * GROUP;
+        for band in layer.bands() {
             if kept {
-                destination.offset = lines.start * layer.planes.pitch * GROUP;
+                destination.offset = band.start * line;
             }
-            let whole = lines.len() == layer.pool.0;
+            let windows = band.len() / layer.pool.0;
             let sums = sums.as_deref_mut();
-            layer.activations_of(simd, input, parameters, lines, &mut destination, sums);
-            if whole && let Some((pooled, positions)) = rows.next() {
-                layer.pool_row(simd, parameters.gamma, &destination, pooled, positions);
+            layer.activations_of(simd, input, parameters, band, &mut destination, sums);
+            for (window, (pooled, positions)) in pooled.by_ref().take(windows).enumerate() {
+                let offset = destination.offset + window * layer.pool.0 * line;
+                let activations = (&destination, offset);
+                layer.pool_row(simd, parameters.gamma, activations, pooled, positions);
             }
         }
     }

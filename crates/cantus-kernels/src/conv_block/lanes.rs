@@ -10,20 +10,20 @@ pub(crate) const fn vectors<S: Simd>() -> usize {
     GROUP / S::F32_LANES
 }
 
-/// Filters that are computed at a time: two vectors.
-pub(crate) const fn tile_width<S: Simd>() -> usize {
+/// Filters of a panel, which are computed at a time: two vectors.
+pub(crate) const fn panel_width<S: Simd>() -> usize {
     2 * S::F32_LANES
 }
 
-/// [`tile_width`] on a path.
-pub(crate) struct TileWidth;
+/// [`panel_width`] on a path.
+pub(crate) struct PanelWidth;
 
-impl WithSimd for TileWidth {
+impl WithSimd for PanelWidth {
     type Output = usize;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
-        tile_width::<S>()
+        panel_width::<S>()
     }
 }
 

@@ -4,10 +4,11 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::convolve::Destination;
 use super::lanes::{Curve, WithCurve, multiply_add, vectors};
-use super::planes::{GROUP, Groups, Planes};
+use super::method::Method;
+use super::planes::{Destination, GROUP, Groups, Planes};
 use super::weights::FilterShape;
+use super::winograd::Tiles;
 use crate::activation::Activation;
 
 /// The sizes of a block.
@@ -20,6 +21,7 @@ pub(crate) struct Layer {
     pub(crate) outputs: Groups,
     pub(crate) pool: (usize, usize),
     pub(crate) activation: Activation,
+    pub(crate) method: Method,
 }
 
 impl Layer {
@@ -40,8 +42,35 @@ impl Layer {
     }
 
     /// The lines of each row of windows; the last may be incomplete, and is not pooled.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        self.stretches(self.pool.0)
+    }
+
+    /// The lines that are convolved at a time: whole rows of windows.
     pub(crate) fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (height, lines) = (self.planes.height, self.pool.0);
+        self.stretches(self.band_lines())
+    }
+
+    /// Lines of the highest band.
+    pub(crate) fn band_lines(&self) -> usize {
+        let row = self.pool.0;
+        let rows = match self.method {
+            Method::Direct => 1,
+            // Enough for a chunk of tiles.
+            Method::Winograd => {
+                let most = Tiles::most_at_a_time(self.inputs.count + self.outputs.count);
+                let mut rows = 1;
+                while Tiles::new((rows + 1) * row, self.planes.width).count() <= most {
+                    rows += 1;
+                }
+                rows
+            }
+        };
+        (rows * row).min(self.planes.height)
+    }
+
+    fn stretches(&self, lines: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let height = self.planes.height;
         (0..height).step_by(lines).map(move |first| first..(first + lines).min(height))
     }
 
@@ -83,7 +112,7 @@ impl Layer {
         &self,
         simd: S,
         gamma: &[f32],
-        activations: &Destination,
+        (activations, offset): (&Destination, usize),
         pooled: &mut [f32],
         positions: &mut [u8],
     ) {
@@ -91,7 +120,7 @@ impl Layer {
         let (_, columns) = self.pooled();
         for (group, gamma) in gamma.as_chunks::<GROUP>().0.iter().enumerate() {
             let signs = gamma.map(|gamma| if gamma == 0.0 { 0.0 } else { gamma.signum() });
-            let first = group * activations.plane + activations.offset;
+            let first = group * activations.plane + offset;
             let plane = S::as_simd_f32s(&activations.values[first..]).0;
             for column in 0..columns {
                 let start = column * channels + group * GROUP;

@@ -15,18 +15,22 @@
 //! between two: a fresh tensor for each result, and for each gradient another that it is added to.
 
 mod backward;
-mod convolve;
+mod direct;
 mod forward;
 mod lanes;
 mod layer;
+mod method;
+mod micro_kernels;
 mod planes;
 mod stack;
 mod weight_gradient;
 mod weights;
+mod winograd;
 
 use candle_core::{DType, Shape, Tensor};
 
 use self::layer::Layer;
+use self::method::Method;
 use self::planes::{Groups, Planes};
 use self::stack::{Block, Stack};
 use self::weights::FilterShape;
@@ -315,13 +319,16 @@ fn layer_of(
             got,
         });
     }
+    let planes = Planes::new(height, width, (mel, frame));
+    let inputs = Groups::of_input(channels);
     Ok(Layer {
         batch,
-        planes: Planes::new(height, width, (mel, frame)),
+        planes,
         shape: FilterShape { filters, channels, taps: mel * frame },
-        inputs: Groups::of_input(channels),
+        inputs,
         outputs: Groups::of_output(filters),
         pool,
         activation: settings.activation,
+        method: Method::fastest(&planes, inputs),
     })
 }

@@ -46,6 +46,11 @@ impl Planes {
         Self { height, width, kernel, pitch, lead, length }
     }
 
+    /// Whether the kernel is one of three by three.
+    pub(crate) fn is_three_by_three(&self) -> bool {
+        self.kernel == (3, 3)
+    }
+
     /// Pixels and their right margins.
     pub(crate) fn body(&self) -> usize {
         self.height * self.pitch
@@ -62,6 +67,15 @@ impl Planes {
             })
             .collect()
     }
+}
+
+/// Where a convolution's result goes: a plane for each group of outputs.
+pub(crate) struct Destination<'a> {
+    pub(crate) values: &'a mut [f32],
+    /// Numbers from one group's plane to the next.
+    pub(crate) plane: usize,
+    /// Numbers from the beginning of a plane to the first of the pixels.
+    pub(crate) offset: usize,
 }
 
 /// How many channels a pixel holds, and how many planes that makes.

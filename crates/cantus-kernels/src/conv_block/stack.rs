@@ -9,10 +9,11 @@ use super::backward::{
     Backward, BackwardFilters, BlockInput, Gradients, Pooled, PooledGradient, Statistics,
 };
 use super::forward::{Convolved, NormaliseSample, Parameters, Source};
-use super::lanes::TileWidth;
+use super::lanes::PanelWidth;
 use super::layer::Layer;
+use super::method::Filters;
 use super::planes::GROUP;
-use super::weights::{Direction, FilterShape, PackedFilters};
+use super::weights::{Direction, FilterShape};
 use super::{ConvBlocksTraining, OPERATION, left_no_statistics};
 use crate::KernelError;
 use crate::dropout::Mask;
@@ -41,7 +42,7 @@ pub(super) struct Stack {
 struct Passed {
     convolved: Convolved,
     /// The filters as they were packed.
-    filters: PackedFilters,
+    filters: Filters,
     statistics: Statistics,
     /// `scale * pooled + shift` is what normalisation makes of a pooled activation.
     scale: Vec<f32>,
@@ -284,16 +285,16 @@ impl<'a> Split<'a> {
         }
     }
 
-    fn pack(&self, layer: &Layer, path: Path) -> PackedFilters {
-        let tile = path.run(TileWidth);
-        PackedFilters::new(self.weight, layer.shape, Direction::Forward, tile)
+    fn pack(&self, layer: &Layer, path: Path) -> Filters {
+        let panel = path.run(PanelWidth);
+        Filters::new(layer.method, self.weight, layer.shape, Direction::Forward, panel)
     }
 
     fn pack_backward(&self, layer: &Layer, path: Path) -> BackwardFilters {
         let FilterShape { filters, channels, taps } = layer.shape;
         if layer.inputs.lanes == GROUP {
-            let tile = path.run(TileWidth);
-            let packed = PackedFilters::new(self.weight, layer.shape, Direction::Backward, tile);
+            let (panel, direction) = (path.run(PanelWidth), Direction::Backward);
+            let packed = Filters::new(layer.method, self.weight, layer.shape, direction, panel);
             return BackwardFilters::Groups(packed);
         }
         let padded = layer.outputs.padded();

@@ -3,52 +3,69 @@
 use std::ops::Range;
 
 use pulp::Simd;
+use rayon::prelude::*;
 
-use super::lanes::{multiply_add, tile_width};
+use super::lanes::panel_width;
+use super::micro_kernels::multiply_pairs;
 use super::planes::{GROUP, Groups, Planes};
+use super::weights::FilterShape;
 
 /// At most so many pixels are summed before the sums are put back: their inputs and gradients stay
 /// in the first cache.
 const CHUNK: usize = 192;
 
-/// Rows of the gradient, each one channel at one tap, that are summed at a time.
-const ROWS: usize = 8;
-
-/// Where in the gradient that [`add_weight_gradient`] writes a number stands: the tiles of filters
-/// one after the other, each `[row][filter in the tile]`.
+/// Where in a gradient a number stands: the panels of filters one after the other, each
+/// `[group of inputs][tap][input in the group][filter in the panel]`.
 #[derive(Clone, Copy)]
 pub(crate) struct GradientLayout {
-    pub(crate) rows: usize,
-    pub(crate) filters: usize,
-    pub(crate) tile: usize,
+    /// Channels of a group.
+    lanes: usize,
+    taps: usize,
+    rows: usize,
+    filters: usize,
+    panel: usize,
 }
 
 impl GradientLayout {
-    /// `inputs` and `filters` filled up to whole groups.
-    pub(crate) fn new(inputs: Groups, taps: usize, filters: Groups, tile: usize) -> Self {
-        Self { rows: inputs.padded() * taps, filters: filters.padded(), tile }
+    /// `inputs` and `filters` filled up to whole groups; the taps may also be positions of
+    /// [`winograd`](super::winograd).
+    pub(crate) fn new(inputs: Groups, taps: usize, filters: Groups, panel: usize) -> Self {
+        let rows = inputs.padded() * taps;
+        Self { lanes: inputs.lanes, taps, rows, filters: filters.padded(), panel }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.rows * self.filters
     }
 
-    /// The filters of each tile.
-    fn tiles(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let Self { filters, tile, .. } = *self;
-        (0..filters).step_by(tile).map(move |first| first..(first + tile).min(filters))
+    /// The filters of each panel.
+    pub(crate) fn panels(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let Self { filters, panel, .. } = *self;
+        (0..filters).step_by(panel).map(move |first| first..(first + panel).min(filters))
     }
 
-    /// Where the number of the first row and a filter stands, and how far away the next row is.
-    pub(crate) fn of_filter(&self, filter: usize) -> (usize, usize) {
-        let first = filter / self.tile * self.tile;
-        let width = self.tile.min(self.filters - first);
-        (first * self.rows + filter - first, width)
+    /// Where all numbers of a panel stand.
+    fn panel(&self, filters: &Range<usize>) -> Range<usize> {
+        filters.start * self.rows..filters.end * self.rows
+    }
+
+    /// Where the numbers of a panel, a group of inputs and a tap stand.
+    pub(crate) fn group(&self, filters: &Range<usize>, group: usize, tap: usize) -> Range<usize> {
+        let length = self.lanes * filters.len();
+        let first = filters.start * self.rows + (group * self.taps + tap) * length;
+        first..first + length
+    }
+
+    /// Where the number of a channel, a tap and a filter stands.
+    pub(crate) fn at(&self, channel: usize, tap: usize, filter: usize) -> usize {
+        let first = filter / self.panel * self.panel;
+        let width = self.panel.min(self.filters - first);
+        let row = (channel / self.lanes * self.taps + tap) * self.lanes + channel % self.lanes;
+        first * self.rows + row * width + filter - first
     }
 }
 
-/// Adds one sample's products to `gradient`, whose rows are `[group of inputs][tap][input in the
-/// group]`.
+/// Adds one sample's products to `gradient`.
 ///
 /// `source` is the layer's input and `dz` the gradient of the convolution's result, both in planes.
 ///
@@ -65,85 +82,151 @@ pub(crate) fn add_weight_gradient<S: Simd>(
     gradient: &mut [f32],
 ) {
     let taps = planes.taps();
-    let layout = GradientLayout::new(inputs, taps.len(), filters, tile_width::<S>());
+    let layout = GradientLayout::new(inputs, taps.len(), filters, panel_width::<S>());
     assert_eq!(source.len(), inputs.sample(planes), "a sample");
     assert_eq!(dz.len(), filters.sample(planes), "a sample's gradient");
     assert_eq!(gradient.len(), layout.len(), "a gradient");
-    // Where in the source the first pixel of each group and tap stands.
-    let starts: Vec<usize> = (0..inputs.count)
-        .flat_map(|group| taps.iter().map(move |tap| (group, tap)))
-        .map(|(group, &tap)| {
-            (group * planes.length + planes.lead.wrapping_add_signed(tap)) * inputs.lanes
-        })
-        .collect();
     // As few chunks as will do, all of a size: putting the sums back costs the same for each.
     let chunk = planes.body().div_ceil(planes.body().div_ceil(CHUNK));
     for first in (0..planes.body()).step_by(chunk) {
-        let pixels = first..(first + chunk).min(planes.body());
-        for tile in layout.tiles() {
-            let width = tile.len();
-            let values = &mut gradient[tile.start * layout.rows..tile.end * layout.rows];
-            let sums = Sums { source, dz, planes, filter: tile.start, pixels: pixels.clone() };
-            match (inputs.lanes, width / S::F32_LANES) {
-                (1, 2) => sums.add_few::<S, 2>(simd, &starts, values),
-                (1, _) => sums.add_few::<S, 1>(simd, &starts, values),
-                (_, 2) => sums.add_groups::<S, 2>(simd, &starts, values),
-                _ => sums.add_groups::<S, 1>(simd, &starts, values),
+        let count = chunk.min(planes.body() - first);
+        let products = Products { inputs: source, gradient: dz, count };
+        // Where in the source the first of the pixels stands, seen from each group and tap.
+        let start = |group: usize, tap: isize| {
+            let pixel = group * planes.length + planes.lead + first;
+            pixel.wrapping_add_signed(tap) * inputs.lanes
+        };
+        for panel in layout.panels() {
+            let column = |vector: usize| {
+                let filter = panel.start + vector * S::F32_LANES;
+                let pixel = filter / GROUP * planes.length + planes.lead + first;
+                pixel * GROUP + filter % GROUP
+            };
+            let vectors = panel.len() / S::F32_LANES;
+            if inputs.lanes == GROUP {
+                for group in 0..inputs.count {
+                    for (tap, &offset) in taps.iter().enumerate() {
+                        let values = &mut gradient[layout.group(&panel, group, tap)];
+                        let row = start(group, offset);
+                        match vectors {
+                            2 => products.add_group::<S, 2>(simd, row, [0, 1].map(column), values),
+                            _ => products.add_group::<S, 1>(simd, row, [0].map(column), values),
+                        }
+                    }
+                }
+            } else {
+                let groups =
+                    (0..inputs.count).flat_map(|group| taps.iter().map(move |&t| (group, t)));
+                let rows: Vec<usize> = groups.map(|(group, tap)| start(group, tap)).collect();
+                let values = &mut gradient[layout.panel(&panel)];
+                match vectors {
+                    2 => products.add_rows::<S, 2>(simd, &rows, [0, 1].map(column), values),
+                    _ => products.add_rows::<S, 1>(simd, &rows, [0].map(column), values),
+                }
             }
         }
     }
 }
 
-/// The products of some pixels with the filters from one on.
-struct Sums<'a> {
-    source: &'a [f32],
-    dz: &'a [f32],
-    planes: &'a Planes,
-    filter: usize,
-    pixels: Range<usize>,
-}
-
-impl Sums<'_> {
-    /// Rows that are whole groups of channels: neighbours in the source.
-    #[inline(always)]
-    fn add_groups<S: Simd, const V: usize>(&self, simd: S, starts: &[usize], values: &mut [f32]) {
-        let of_start = values.chunks_exact_mut(GROUP * V * S::F32_LANES);
-        for (&start, values) in starts.iter().zip(of_start) {
-            let of_rows = values.chunks_exact_mut(ROWS * V * S::F32_LANES);
-            for (row, values) in (start..).step_by(ROWS).zip(of_rows) {
-                let first = row + self.pixels.start * GROUP;
-                self.add::<S, ROWS, V>(
-                    simd,
-                    [0, 1, 2, 3, 4, 5, 6, 7].map(|i| first + i),
-                    GROUP,
-                    values,
-                );
+/// From the sums of a whole batch to the filters' gradient, `[filter, channel, tap]`.
+pub(crate) fn filters_gradient(
+    sums: &[f32],
+    layout: GradientLayout,
+    shape: FilterShape,
+) -> Vec<f32> {
+    let mut gradient = vec![0.0; shape.len()];
+    let of_filter = shape.channels * shape.taps;
+    gradient.par_chunks_exact_mut(of_filter).enumerate().for_each(|(filter, gradient)| {
+        for (channel, gradient) in gradient.chunks_exact_mut(shape.taps).enumerate() {
+            for (tap, gradient) in gradient.iter_mut().enumerate() {
+                *gradient = sums[layout.at(channel, tap, filter)];
             }
         }
-    }
+    });
+    gradient
+}
 
-    /// Rows of single channels.
+/// The products of some pixels' inputs and gradients, which are summed.
+pub(crate) struct Products<'a> {
+    pub(crate) inputs: &'a [f32],
+    /// [`GROUP`] numbers a pixel.
+    pub(crate) gradient: &'a [f32],
+    /// How many pixels.
+    pub(crate) count: usize,
+}
+
+impl Products<'_> {
+    /// Adds the products of a whole group of channels, which begins at `row`, with vectors of
+    /// filters, which begin at `columns`.
     #[inline(always)]
-    fn add_few<S: Simd, const V: usize>(&self, simd: S, starts: &[usize], values: &mut [f32]) {
-        let row = V * S::F32_LANES;
-        let (eights, rest) = starts.as_chunks::<ROWS>();
-        let (of_eights, of_rest) = values.split_at_mut(eights.len() * ROWS * row);
-        for (starts, values) in eights.iter().zip(of_eights.chunks_exact_mut(ROWS * row)) {
-            self.add::<S, ROWS, V>(simd, starts.map(|start| start + self.pixels.start), 1, values);
-        }
-        for (start, values) in rest.iter().zip(of_rest.chunks_exact_mut(row)) {
-            self.add::<S, 1, V>(simd, [start + self.pixels.start], 1, values);
+    pub(crate) fn add_group<S: Simd, const V: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        columns: [usize; V],
+        values: &mut [f32],
+    ) {
+        let width = V * S::F32_LANES;
+        if S::REGISTER_COUNT >= 32 {
+            let (first, second) = values.split_at_mut(8 * width);
+            self.add::<S, 8, V>(simd, neighbours(row), GROUP, columns, first);
+            self.add::<S, 8, V>(simd, neighbours(row + 8), GROUP, columns, second);
+        } else {
+            let (first, rest) = values.split_at_mut(6 * width);
+            let (second, third) = rest.split_at_mut(6 * width);
+            self.add::<S, 6, V>(simd, neighbours(row), GROUP, columns, first);
+            self.add::<S, 6, V>(simd, neighbours(row + 6), GROUP, columns, second);
+            self.add::<S, 4, V>(simd, neighbours(row + 12), GROUP, columns, third);
         }
     }
 
-    /// `R` rows, whose first pixels stand at `starts` and the next ones `stride` numbers further,
-    /// by `V` vectors of filters.
+    /// Adds the products of single channels, one number a pixel.
+    #[inline(always)]
+    fn add_rows<S: Simd, const V: usize>(
+        &self,
+        simd: S,
+        rows: &[usize],
+        columns: [usize; V],
+        values: &mut [f32],
+    ) {
+        let width = V * S::F32_LANES;
+        let (rows, values) = if S::REGISTER_COUNT >= 32 {
+            self.add_by::<S, 9, V>(simd, rows, columns, values)
+        } else {
+            self.add_by::<S, 6, V>(simd, rows, columns, values)
+        };
+        let (rows, values) = self.add_by::<S, 3, V>(simd, rows, columns, values);
+        for (&row, values) in rows.iter().zip(values.chunks_exact_mut(width)) {
+            self.add::<S, 1, V>(simd, [row], 1, columns, values);
+        }
+    }
+
+    /// As many times `R` rows as there are; returns the rest.
+    #[inline(always)]
+    fn add_by<'r, 'v, S: Simd, const R: usize, const V: usize>(
+        &self,
+        simd: S,
+        rows: &'r [usize],
+        columns: [usize; V],
+        values: &'v mut [f32],
+    ) -> (&'r [usize], &'v mut [f32]) {
+        let length = R * V * S::F32_LANES;
+        let (rows, rest) = rows.as_chunks::<R>();
+        let (values, values_of_rest) = values.split_at_mut(rows.len() * length);
+        for (&rows, values) in rows.iter().zip(values.chunks_exact_mut(length)) {
+            self.add::<S, R, V>(simd, rows, 1, columns, values);
+        }
+        (rest, values_of_rest)
+    }
+
+    /// `R` rows, whose pixels are `stride` numbers apart, by `V` vectors of filters.
     #[inline(always)]
     fn add<S: Simd, const R: usize, const V: usize>(
         &self,
         simd: S,
-        starts: [usize; R],
+        rows: [usize; R],
         stride: usize,
+        columns: [usize; V],
         values: &mut [f32],
     ) {
         let mut sums = [[simd.splat_f32s(0.0); R]; V];
@@ -153,35 +236,26 @@ impl Sums<'_> {
                 sums[vector][row] = place;
             }
         }
+        let last = self.count - 1;
+        for row in rows {
+            assert!(row + last * stride < self.inputs.len(), "the inputs of a row");
+        }
+        for column in columns {
+            let end = column + last * GROUP + S::F32_LANES;
+            assert!(end <= self.gradient.len(), "the gradients of a vector");
+        }
         #[expect(unsafe_code, reason = "bounds checks would double the inner loop")]
-        // SAFETY: `add_weight_gradient` has checked that both slices hold whole planes. The pixels
-        // are some of the body, and each start is the first of them give or take a tap, which the
-        // margins allow for. Filters from `filter` on fill `V` vectors: they are filled up to
-        // groups, which are a multiple of the lanes.
+        // SAFETY: of `count` numbers or vectors, the last lie within their slices, as asserted
+        // above.
         unsafe {
-            let mut inputs = [self.source.as_ptr(); R];
-            for (input, start) in inputs.iter_mut().zip(starts) {
-                *input = input.add(start);
-            }
-            let mut gradients = [self.dz.as_ptr(); V];
-            for (vector, gradient) in gradients.iter_mut().enumerate() {
-                let channel = self.filter + vector * S::F32_LANES;
-                let pixel =
-                    channel / GROUP * self.planes.length + self.planes.lead + self.pixels.start;
-                *gradient = gradient.add(pixel * GROUP + channel % GROUP);
-            }
-            for pixel in 0..self.pixels.len() {
-                let mut dz = [simd.splat_f32s(0.0); V];
-                for (dz, gradient) in dz.iter_mut().zip(gradients) {
-                    *dz = gradient.add(pixel * GROUP).cast::<S::f32s>().read_unaligned();
-                }
-                for row in 0..R {
-                    let x = simd.splat_f32s(*inputs[row].add(pixel * stride));
-                    for vector in 0..V {
-                        sums[vector][row] = multiply_add(simd, x, dz[vector], sums[vector][row]);
-                    }
-                }
-            }
+            multiply_pairs::<S, R, V>(
+                simd,
+                rows.map(|row| self.inputs.as_ptr().add(row)),
+                stride,
+                columns.map(|column| self.gradient.as_ptr().add(column)),
+                self.count,
+                &mut sums,
+            );
         }
         for (row, places) in places.chunks_exact_mut(V).enumerate() {
             for (vector, place) in places.iter_mut().enumerate() {
@@ -189,4 +263,10 @@ impl Sums<'_> {
             }
         }
     }
+}
+
+/// `R` places from one on.
+#[inline(always)]
+fn neighbours<const R: usize>(first: usize) -> [usize; R] {
+    std::array::from_fn(|i| first + i)
 }

@@ -29,8 +29,26 @@ impl FilterShape {
         self.filters * self.channels * self.taps
     }
 
+    /// The grouping of what is read and of what is written.
+    pub(crate) fn groups(&self, direction: Direction) -> (Groups, Groups) {
+        match direction {
+            Direction::Forward => {
+                (Groups::of_input(self.channels), Groups::of_output(self.filters))
+            }
+            Direction::Backward => {
+                (Groups::of_output(self.filters), Groups::of_output(self.channels))
+            }
+        }
+    }
+
     /// Where the weight between two channels lies, seen in a direction.
-    fn position(&self, direction: Direction, output: usize, input: usize, tap: usize) -> usize {
+    pub(crate) fn position(
+        &self,
+        direction: Direction,
+        output: usize,
+        input: usize,
+        tap: usize,
+    ) -> usize {
         match direction {
             Direction::Forward => (output * self.channels + input) * self.taps + tap,
             Direction::Backward => {
@@ -48,44 +66,37 @@ impl FilterShape {
     }
 }
 
-/// A bank of filters packed for [`convolve`](super::convolve::convolve):
-/// `[tile of outputs][group of inputs][tap][input in the group][output in the tile]`, channels that
-/// do not exist as zeros.
+/// A bank of filters packed for [`direct::convolve`](super::direct::convolve):
+/// `[panel of outputs][group of inputs][tap][input in the group][output in the panel]`, channels
+/// that do not exist as zeros.
 #[derive(Debug)]
 pub(crate) struct PackedFilters {
     values: Buffer,
-    tile: usize,
+    panel: usize,
     /// Numbers that one output channel takes.
     per_output: usize,
     outputs: usize,
 }
 
 impl PackedFilters {
-    /// Packs `weight` for tiles of at most `tile` outputs.
+    /// Packs `weight` into panels of at most `panel` outputs.
     pub(crate) fn new(
         weight: &[f32],
         shape: FilterShape,
         direction: Direction,
-        tile: usize,
+        panel: usize,
     ) -> Self {
-        let (inputs, outputs) = match direction {
-            Direction::Forward => {
-                (Groups::of_input(shape.channels), Groups::of_output(shape.filters))
-            }
-            Direction::Backward => {
-                (Groups::of_output(shape.filters), Groups::of_output(shape.channels))
-            }
-        };
+        let (inputs, outputs) = shape.groups(direction);
         let next_output = shape.next_output(direction);
         let per_output = inputs.padded() * shape.taps;
         let mut packed = Self {
             values: Buffer::zeros(per_output * outputs.padded()),
-            tile,
+            panel,
             per_output,
             outputs: outputs.padded(),
         };
-        packed.values.par_chunks_mut(per_output * tile).enumerate().for_each(|(index, values)| {
-            let first = index * tile;
+        packed.values.par_chunks_mut(per_output * panel).enumerate().for_each(|(index, values)| {
+            let first = index * panel;
             let width = values.len() / per_output;
             let mut values = values.chunks_exact_mut(width);
             for group in 0..inputs.count {
@@ -110,11 +121,11 @@ impl PackedFilters {
         packed
     }
 
-    /// The outputs of each tile, and their weights.
-    pub(crate) fn tiles(&self) -> impl Iterator<Item = (Range<usize>, &[f32])> {
-        self.values.chunks(self.per_output * self.tile).enumerate().map(|(index, values)| {
-            let first = index * self.tile;
-            (first..(first + self.tile).min(self.outputs), values)
+    /// The outputs of each panel, and their weights.
+    pub(crate) fn panels(&self) -> impl Iterator<Item = (Range<usize>, &[f32])> {
+        self.values.chunks(self.per_output * self.panel).enumerate().map(|(index, values)| {
+            let first = index * self.panel;
+            (first..(first + self.panel).min(self.outputs), values)
         })
     }
 }

@@ -42,6 +42,11 @@ fn cases() -> Vec<Case> {
         case(7, 16, 16, (1, 1), (3, 3), (1, 1), Activation::Identity, 0.0),
         case(9, 33, 48, (3, 2), (3, 5), (3, 2), elu, 0.1),
         case(1, 2, 130, (8, 3), (1, 1), (8, 1), Activation::Relu, 0.0),
+        // In tiles: odd and even sizes, more than one band, several chunks of tiles in a line.
+        case(3, 17, 33, (13, 15), (3, 3), (3, 1), elu, 0.1),
+        case(2, 40, 16, (2, 8), (3, 3), (1, 1), elu, 0.0),
+        case(1, 130, 24, (6, 219), (3, 3), (5, 2), elu, 0.2),
+        case(1, 16, 70, (47, 9), (3, 3), (1, 3), Activation::Relu, 0.0),
     ]
 }
 

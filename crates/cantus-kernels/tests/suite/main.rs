@@ -7,6 +7,7 @@
 mod activation;
 mod blocks;
 mod convolution;
+mod denormals;
 mod determinism;
 mod difference;
 mod dropping;

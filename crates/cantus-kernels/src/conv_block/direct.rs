@@ -1,10 +1,10 @@
-//! The convolution itself: neighbouring pixels times a tile of filters, in registers.
+//! The convolution as its definition says: for each tap, neighbouring pixels times a panel of filters.
 //!
-//! For each tap, and each channel of the input, the tile's weights (two vectors) are multiplied by
+//! For each tap, and each channel of the input, the panel's weights (two vectors) are multiplied by
 //! that channel of each of the pixels (one number, in all lanes) and added to the sums, of which
 //! there are two vectors a pixel. With 32 registers twelve pixels fit, with 16 six.
 //!
-//! All pixels are done with one group of input channels before the next: the weights of a tile and
+//! All pixels are done with one group of input channels before the next: the weights of a panel and
 //! a group, 18 KiB with a 3x3 kernel, stay in the first cache, and the sums wait in the destination.
 
 use std::ops::Range;
@@ -12,20 +12,12 @@ use std::ops::Range;
 use pulp::Simd;
 
 use super::lanes::multiply_add;
-use super::planes::{GROUP, Groups, Planes, SLACK};
+use super::micro_kernels::{multiply, widest};
+use super::planes::{Destination, GROUP, Groups, Planes, SLACK};
 use super::weights::PackedFilters;
 
-/// Where a convolution's result goes: a plane for each group of outputs.
-pub(crate) struct Destination<'a> {
-    pub(crate) values: &'a mut [f32],
-    /// Numbers from one group's plane to the next.
-    pub(crate) plane: usize,
-    /// Numbers from the beginning of a plane to the first of the pixels.
-    pub(crate) offset: usize,
-}
-
-/// Convolves the pixels `pixels` (counted from the first of the first line, margins included) of
-/// one sample. For the sums to stay in the cache there should be no more than a few lines of them.
+/// Convolves some lines of one sample, margins included. For the sums to stay in the cache there
+/// should be no more than a few.
 ///
 /// What lies up to [`SLACK`] pixels behind the last in the destination is overwritten.
 ///
@@ -38,38 +30,39 @@ pub(crate) fn convolve<S: Simd>(
     planes: &Planes,
     inputs: Groups,
     filters: &PackedFilters,
-    pixels: Range<usize>,
+    lines: Range<usize>,
     destination: &mut Destination,
 ) {
     let Destination { values: output, plane, offset } = destination;
     let (plane, offset) = (*plane, *offset);
-    assert!(pixels.end <= planes.body(), "pixels of the plane");
+    let pixels = lines.start * planes.pitch..lines.end * planes.pitch;
+    assert!(pixels.end <= planes.body(), "lines of the plane");
     assert_eq!(source.len(), inputs.sample(planes), "a sample");
     assert!(offset + (pixels.len() + SLACK) * GROUP <= plane, "room for pixels and slack");
     let taps = planes.taps();
-    for (outputs, weights) in filters.tiles() {
+    for (outputs, weights) in filters.panels() {
         assert!(outputs.end.div_ceil(GROUP) * plane <= output.len(), "room for the outputs");
         assert_eq!(
             weights.len(),
             inputs.padded() * taps.len() * outputs.len(),
-            "weights of the tile"
+            "weights of the panel"
         );
         let vectors = outputs.len() / S::F32_LANES;
-        let tile = Tile { source, planes, taps: &taps, weights, outputs, plane, offset };
-        match (S::REGISTER_COUNT >= 32, vectors, inputs.lanes) {
-            (true, 2, 1) => tile.run::<S, 12, 2, 1>(simd, pixels.clone(), output),
-            (true, 2, _) => tile.run::<S, 12, 2, GROUP>(simd, pixels.clone(), output),
-            (true, _, 1) => tile.run::<S, 12, 1, 1>(simd, pixels.clone(), output),
-            (true, _, _) => tile.run::<S, 12, 1, GROUP>(simd, pixels.clone(), output),
-            (false, 2, 1) => tile.run::<S, 6, 2, 1>(simd, pixels.clone(), output),
-            (false, 2, _) => tile.run::<S, 6, 2, GROUP>(simd, pixels.clone(), output),
-            (false, _, 1) => tile.run::<S, 6, 1, 1>(simd, pixels.clone(), output),
-            (false, _, _) => tile.run::<S, 6, 1, GROUP>(simd, pixels.clone(), output),
+        let panel = Panel { source, planes, taps: &taps, weights, outputs, plane, offset };
+        match (widest::<S>(), vectors, inputs.lanes) {
+            (12, 2, 1) => panel.run::<S, 12, 2, 1>(simd, pixels.clone(), output),
+            (12, 2, _) => panel.run::<S, 12, 2, GROUP>(simd, pixels.clone(), output),
+            (12, _, 1) => panel.run::<S, 12, 1, 1>(simd, pixels.clone(), output),
+            (12, _, _) => panel.run::<S, 12, 1, GROUP>(simd, pixels.clone(), output),
+            (_, 2, 1) => panel.run::<S, 6, 2, 1>(simd, pixels.clone(), output),
+            (_, 2, _) => panel.run::<S, 6, 2, GROUP>(simd, pixels.clone(), output),
+            (_, _, 1) => panel.run::<S, 6, 1, 1>(simd, pixels.clone(), output),
+            (_, _, _) => panel.run::<S, 6, 1, GROUP>(simd, pixels.clone(), output),
         }
     }
 }
 
-struct Tile<'a> {
+struct Panel<'a> {
     source: &'a [f32],
     planes: &'a Planes,
     taps: &'a [isize],
@@ -79,7 +72,7 @@ struct Tile<'a> {
     offset: usize,
 }
 
-impl Tile<'_> {
+impl Panel<'_> {
     /// `PIXELS` at a time, each with `VECTORS` of outputs and `LANES` channels a group.
     #[inline(always)]
     fn run<S: Simd, const PIXELS: usize, const VECTORS: usize, const LANES: usize>(
@@ -111,32 +104,22 @@ impl Tile<'_> {
                     }
                 }
                 let start = group * source_plane + (self.planes.lead + first) * LANES;
-                let mut weights = weights.as_ptr();
-                for &tap in self.taps {
+                let of_tap = weights.chunks_exact(LANES * VECTORS * S::F32_LANES);
+                for (&tap, weights) in self.taps.iter().zip(of_tap) {
                     #[expect(unsafe_code, reason = "bounds checks would double the inner loop")]
                     // SAFETY: `convolve` has checked that the source holds `count` planes of
                     // `length` pixels of `LANES`. A tap moves by at most `lead` either way, `first`
                     // is a pixel of the body, and `PIXELS - 1 < SLACK` pixels follow it: the planes
                     // have `lead` pixels before the body and `lead + SLACK` behind it. The weights
-                    // are `VECTORS` vectors for each tap and lane, which are passed once.
+                    // are `VECTORS` vectors for each lane.
                     unsafe {
-                        let pixel = self.source.as_ptr().add(start).offset(tap * LANES as isize);
-                        for lane in 0..LANES {
-                            let mut filters = [simd.splat_f32s(0.0); VECTORS];
-                            for (vector, filter) in filters.iter_mut().enumerate() {
-                                *filter = weights
-                                    .add(vector * S::F32_LANES)
-                                    .cast::<S::f32s>()
-                                    .read_unaligned();
-                            }
-                            weights = weights.add(VECTORS * S::F32_LANES);
-                            for i in 0..PIXELS {
-                                let x = simd.splat_f32s(*pixel.add(i * LANES + lane));
-                                for (sums, filter) in sums.iter_mut().zip(filters) {
-                                    sums[i] = multiply_add(simd, x, filter, sums[i]);
-                                }
-                            }
-                        }
+                        let pixels = self.source.as_ptr().add(start).offset(tap * LANES as isize);
+                        multiply::<S, PIXELS, VECTORS, LANES>(
+                            simd,
+                            pixels,
+                            weights.as_ptr(),
+                            &mut sums,
+                        );
                     }
                 }
                 for (vector, sums) in sums.iter().enumerate() {
@@ -181,7 +164,7 @@ pub(crate) fn convolve_to_few<S: Simd>(
                     let start = first.wrapping_add_signed(tap);
                     for group in 0..groups.count {
                         #[expect(unsafe_code, reason = "bounds checks would double the loop")]
-                        // SAFETY: as in `Tile::run`: `PIXELS <= SLACK`, and a tap stays within the
+                        // SAFETY: as in `Panel::run`: `PIXELS <= SLACK`, and a tap stays within the
                         // margins. The weights are a group for each tap and group.
                         unsafe {
                             let pixel =

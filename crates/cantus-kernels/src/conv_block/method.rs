@@ -1,0 +1,127 @@
+//! How a layer convolves: the arithmetic behind its passes.
+
+use std::ops::Range;
+
+use pulp::Simd;
+
+use super::direct;
+use super::planes::{Destination, GROUP, Groups, Planes};
+use super::weight_gradient::{self, GradientLayout};
+use super::weights::{Direction, FilterShape, PackedFilters};
+use super::winograd::{self, TransformedFilters};
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// As its definition says: any kernel, any number of channels.
+    Direct,
+    /// In tiles that save products: 3x3 kernels, whole groups of channels.
+    Winograd,
+}
+
+impl Method {
+    /// The one that is faster.
+    pub(crate) fn fastest(planes: &Planes, inputs: Groups) -> Self {
+        // What the transforms cost, by the products of a position.
+        const OVERHEAD: f64 = 1.3;
+        let taps = planes.taps().len();
+        let tiles = winograd::Tiles::new(planes.height, planes.width).count();
+        let products = (tiles * winograd::POSITIONS) as f64;
+        let of_the_definition = (planes.height * planes.width * taps) as f64;
+        let fits = planes.is_three_by_three() && inputs.lanes == GROUP;
+        if fits && OVERHEAD * products < of_the_definition { Self::Winograd } else { Self::Direct }
+    }
+
+    /// The layout of the sums from which the filters' gradient is made.
+    pub(crate) fn gradient_layout(self, shape: FilterShape, panel: usize) -> GradientLayout {
+        let (inputs, outputs) = shape.groups(Direction::Forward);
+        let rows = match self {
+            Self::Direct => shape.taps,
+            Self::Winograd => winograd::POSITIONS,
+        };
+        GradientLayout::new(inputs, rows, outputs, panel)
+    }
+
+    /// Adds what one sample gives to the sums of the filters' gradient.
+    #[inline(always)]
+    pub(crate) fn add_weight_gradient<S: Simd>(
+        self,
+        simd: S,
+        (source, inputs): (&[f32], Groups),
+        (dz, filters): (&[f32], Groups),
+        planes: &Planes,
+        sums: &mut [f32],
+    ) {
+        match self {
+            Self::Direct => weight_gradient::add_weight_gradient(
+                simd, source, inputs, dz, filters, planes, sums,
+            ),
+            Self::Winograd => {
+                winograd::add_weight_gradient(simd, source, inputs, dz, filters, planes, sums);
+            }
+        }
+    }
+
+    /// The filters' gradient, `[filter, channel, tap]`, from the sums.
+    pub(crate) fn filters_gradient(
+        self,
+        sums: &[f32],
+        layout: GradientLayout,
+        shape: FilterShape,
+    ) -> Vec<f32> {
+        match self {
+            Self::Direct => weight_gradient::filters_gradient(sums, layout, shape),
+            Self::Winograd => winograd::filters_gradient(sums, layout, shape),
+        }
+    }
+}
+
+/// Filters as a method reads them.
+#[derive(Debug)]
+pub(crate) enum Filters {
+    Direct(PackedFilters),
+    Winograd(TransformedFilters),
+}
+
+impl Filters {
+    /// In panels of at most `panel` outputs.
+    pub(crate) fn new(
+        method: Method,
+        weight: &[f32],
+        shape: FilterShape,
+        direction: Direction,
+        panel: usize,
+    ) -> Self {
+        match method {
+            Method::Direct => Self::Direct(PackedFilters::new(weight, shape, direction, panel)),
+            Method::Winograd => {
+                Self::Winograd(TransformedFilters::new(weight, shape, direction, panel))
+            }
+        }
+    }
+
+    /// Convolves some lines of one sample into the destination. What that holds in the margins, and
+    /// up to [`SLACK`](super::planes::SLACK) pixels behind the last line, is undefined afterwards.
+    ///
+    /// # Panics
+    /// When source or destination is too short.
+    #[inline(always)]
+    pub(crate) fn convolve<S: Simd>(
+        &self,
+        simd: S,
+        source: &[f32],
+        planes: &Planes,
+        inputs: Groups,
+        lines: Range<usize>,
+        destination: &mut Destination,
+    ) {
+        match self {
+            Self::Direct(filters) => {
+                direct::convolve(simd, source, planes, inputs, filters, lines, destination);
+            }
+            Self::Winograd(filters) => {
+                winograd::convolve(simd, source, planes, inputs, filters, lines, destination);
+            }
+        }
+    }
+}

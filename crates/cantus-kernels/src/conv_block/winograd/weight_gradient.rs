@@ -1,0 +1,82 @@
+//! The filters' gradient: at each position, products of the inputs' and the gradient's transforms,
+//! summed over tiles.
+
+use pulp::Simd;
+
+use super::POSITIONS;
+use super::tiles::{Tiles, Transforms};
+use super::transforms::{transform_gradient, transform_input};
+use crate::buffers::Buffer;
+use crate::conv_block::lanes::panel_width;
+use crate::conv_block::planes::{GROUP, Groups, Planes};
+use crate::conv_block::weight_gradient::{GradientLayout, Products};
+
+/// Adds one sample's products to `gradient`, whose rows are
+/// `[group of inputs][position][input in the group]`.
+///
+/// `source` is the layer's input and `dz` the gradient of the convolution's result, both in planes.
+///
+/// # Panics
+/// When a slice has not the size it must have.
+#[inline(always)]
+pub(crate) fn add_weight_gradient<S: Simd>(
+    simd: S,
+    source: &[f32],
+    inputs: Groups,
+    dz: &[f32],
+    filters: Groups,
+    planes: &Planes,
+    gradient: &mut [f32],
+) {
+    let layout = GradientLayout::new(inputs, POSITIONS, filters, panel_width::<S>());
+    assert_eq!(source.len(), inputs.sample(planes), "a sample");
+    assert_eq!(dz.len(), filters.sample(planes), "a sample's gradient");
+    assert_eq!(gradient.len(), layout.len(), "a gradient");
+    let tiles = Tiles::new(planes.height, planes.width);
+    let groups = inputs.count + filters.count;
+    let of_inputs = Transforms::new(tiles.chunk(groups), inputs.count);
+    let of_gradient = Transforms::new(tiles.chunk(groups), filters.count);
+    let mut transformed = Buffer::take(of_inputs.len());
+    let mut transformed_gradient = Buffer::take(of_gradient.len());
+    for chunk in tiles.chunks(groups) {
+        let count = chunk.len();
+        transform_input(
+            simd,
+            source,
+            (planes, inputs),
+            0,
+            (&tiles, chunk.clone()),
+            (&of_inputs, &mut transformed),
+        );
+        transform_gradient(
+            simd,
+            dz,
+            (planes, filters),
+            (&tiles, chunk),
+            (&of_gradient, &mut transformed_gradient),
+        );
+        let products = Products {
+            inputs: &transformed,
+            gradient: &transformed_gradient,
+            // Of a group: a number for each channel, one tile after the other.
+            count,
+        };
+        for position in 0..POSITIONS {
+            for group in 0..inputs.count {
+                let rows = of_inputs.at(position, group, 0);
+                for panel in layout.panels() {
+                    let columns = |vector: usize| {
+                        let filter = panel.start + vector * S::F32_LANES;
+                        of_gradient.at(position, filter / GROUP, 0) + filter % GROUP
+                    };
+                    let values = layout.group(&panel, group, position);
+                    let values = &mut gradient[values];
+                    match panel.len() / S::F32_LANES {
+                        2 => products.add_group::<S, 2>(simd, rows, [0, 1].map(columns), values),
+                        _ => products.add_group::<S, 1>(simd, rows, [0].map(columns), values),
+                    }
+                }
+            }
+        }
+    }
+}

@@ -100,6 +100,48 @@ impl Buffer {
     }
 }
 
+impl Buffer {
+    /// The same memory as words of 32 bits.
+    pub(crate) fn words(&self) -> &[u32] {
+        let numbers: &[f32] = self;
+        #[expect(unsafe_code, reason = "the same bits, of another type")]
+        // SAFETY: both types are four bytes, aligned alike, and any bits make one of either.
+        unsafe {
+            std::slice::from_raw_parts(numbers.as_ptr().cast(), numbers.len())
+        }
+    }
+
+    /// As [`words`](Self::words), to write.
+    pub(crate) fn words_mut(&mut self) -> &mut [u32] {
+        let numbers: &mut [f32] = self;
+        #[expect(unsafe_code, reason = "the same bits, of another type")]
+        // SAFETY: as in `words`, and the borrow is exclusive.
+        unsafe {
+            std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len())
+        }
+    }
+
+    /// The same memory as halves of a word.
+    pub(crate) fn halves(&self) -> &[u16] {
+        let numbers: &[f32] = self;
+        #[expect(unsafe_code, reason = "the same bits, of another type")]
+        // SAFETY: a number is two halves, aligned as strictly, and any bits make a half.
+        unsafe {
+            std::slice::from_raw_parts(numbers.as_ptr().cast(), 2 * numbers.len())
+        }
+    }
+
+    /// As [`halves`](Self::halves), to write.
+    pub(crate) fn halves_mut(&mut self) -> &mut [u16] {
+        let numbers: &mut [f32] = self;
+        #[expect(unsafe_code, reason = "the same bits, of another type")]
+        // SAFETY: as in `halves`, and the borrow is exclusive.
+        unsafe {
+            std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), 2 * numbers.len())
+        }
+    }
+}
+
 impl Deref for Buffer {
     type Target = [f32];
 

@@ -2,6 +2,7 @@
 
 mod activation;
 mod adam;
+mod amx;
 mod batch_norm;
 mod batch_norm_pool;
 mod buffers;

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use pulp::{Scalar128b, Simd, WithSimd};
 
-/// The variable that forces a path: `portable`, `avx2`, `avx512` or `neon`.
+/// The variable that forces a path: `portable`, `neon`, `avx2`, `avx512`, `amx` or `amx-bf16`.
 pub const PATH_VARIABLE: &str = "CANTUS_KERNELS";
 
 /// A set of instructions that the f32 kernels are compiled for.
@@ -24,10 +24,17 @@ pub enum Path {
     Avx2,
     /// x86-64 with AVX-512 F, BW, CD, DQ and VL (since 2017), sixteen numbers at a time.
     Avx512,
+    /// x86-64 with AMX (since 2023) on Linux: convolutions multiply tiles of numbers of 16 bits, two
+    /// of which make one of 32, to 32-bit accuracy; the rest is as on [`Avx512`](Self::Avx512).
+    Amx,
+    /// As [`Amx`](Self::Amx), with the upper 16 bits of each number alone: three digits. Never
+    /// chosen unless it is asked for.
+    AmxBf16,
 }
 
 impl Path {
-    const ALL: [Self; 4] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512];
+    /// Those of 32-bit accuracy.
+    const ALL: [Self; 5] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512, Self::Amx];
 
     /// The fastest path of this processor, or the one that [`PATH_VARIABLE`] names; decided once,
     /// and logged.
@@ -51,23 +58,25 @@ impl Path {
         })
     }
 
-    /// The paths that this processor can take, the fastest last.
+    /// The paths of 32-bit accuracy that this processor can take, the fastest last.
     pub fn available() -> Vec<Self> {
         Self::ALL.into_iter().filter(|path| path.is_available()).collect()
     }
 
     /// The path of this name, where this processor has it.
     pub fn named(name: &str) -> Option<Self> {
-        Self::available().into_iter().find(|path| path.to_string() == name)
+        let mut paths = Self::available().into_iter().chain([Self::AmxBf16]);
+        paths.find(|path| path.to_string() == name && path.is_available())
     }
 
-    fn is_available(self) -> bool {
+    pub(crate) fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => pulp::x86::V3::try_new().is_some(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => pulp::x86::V4::try_new().is_some(),
+            Self::Amx | Self::AmxBf16 => crate::amx::is_available(),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => pulp::aarch64::Neon::try_new().is_some(),
             _ => false,
@@ -84,7 +93,7 @@ impl Path {
                 None => Simd::vectorize(Scalar128b, operation),
             },
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => match pulp::x86::V4::try_new() {
+            Self::Avx512 | Self::Amx | Self::AmxBf16 => match pulp::x86::V4::try_new() {
                 Some(simd) => Simd::vectorize(simd, operation),
                 None => Simd::vectorize(Scalar128b, operation),
             },
@@ -105,6 +114,8 @@ impl fmt::Display for Path {
             Self::Neon => "neon",
             Self::Avx2 => "avx2",
             Self::Avx512 => "avx512",
+            Self::Amx => "amx",
+            Self::AmxBf16 => "amx-bf16",
         })
     }
 }

@@ -397,7 +397,8 @@ impl WithSimd for BackwardSample<'_> {
             }
         }
         let (input, gradient) = ((input, layer.inputs), (&*dz, layer.outputs));
-        layer.method.add_weight_gradient(simd, input, gradient, planes, weight);
+        let layout = (planes, pass.gradient_layout());
+        layer.method.add_weight_gradient(simd, input, gradient, layout, weight);
         match pass.filters {
             BackwardFilters::Few(filters) => {
                 let channels = layer.shape.channels;

@@ -56,6 +56,8 @@ impl Layer {
         let row = self.pool.0;
         let rows = match self.method {
             Method::Direct => 1,
+            // What AMX splits at a time, or more.
+            Method::Amx(_) => 1024usize.div_ceil(row * self.planes.pitch),
             // Enough for a chunk of tiles.
             Method::Winograd => {
                 let most = Tiles::most_at_a_time(self.inputs.count + self.outputs.count);

@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use pulp::Simd;
 
+use super::amx::{self, Parts, TileFilters};
 use super::direct;
 use super::planes::{Destination, GROUP, Groups, Planes};
 use super::weight_gradient::{self, GradientLayout};
 use super::weights::{Direction, FilterShape, PackedFilters};
 use super::winograd::{self, TransformedFilters};
+use crate::path::Path;
 
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,26 +19,38 @@ pub(crate) enum Method {
     Direct,
     /// In tiles that save products: 3x3 kernels, whole groups of channels.
     Winograd,
+    /// By AMX: whole groups of channels.
+    Amx(Parts),
 }
 
 impl Method {
-    /// The one that is faster.
-    pub(crate) fn fastest(planes: &Planes, inputs: Groups) -> Self {
+    /// The one that is the fastest on a path.
+    pub(crate) fn fastest(path: Path, planes: &Planes, inputs: Groups) -> Self {
+        if inputs.lanes != GROUP {
+            return Self::Direct;
+        }
+        match path {
+            Path::Amx if path.is_available() => return Self::Amx(Parts::Split),
+            Path::AmxBf16 if path.is_available() => return Self::Amx(Parts::HighAlone),
+            _ => {}
+        }
         // What the transforms cost, by the products of a position.
         const OVERHEAD: f64 = 1.3;
-        let taps = planes.taps().len();
         let tiles = winograd::Tiles::new(planes.height, planes.width).count();
         let products = (tiles * winograd::POSITIONS) as f64;
-        let of_the_definition = (planes.height * planes.width * taps) as f64;
-        let fits = planes.is_three_by_three() && inputs.lanes == GROUP;
-        if fits && OVERHEAD * products < of_the_definition { Self::Winograd } else { Self::Direct }
+        let of_the_definition = (planes.height * planes.width * planes.taps().len()) as f64;
+        if planes.is_three_by_three() && OVERHEAD * products < of_the_definition {
+            Self::Winograd
+        } else {
+            Self::Direct
+        }
     }
 
     /// The layout of the sums from which the filters' gradient is made.
     pub(crate) fn gradient_layout(self, shape: FilterShape, panel: usize) -> GradientLayout {
         let (inputs, outputs) = shape.groups(Direction::Forward);
         let rows = match self {
-            Self::Direct => shape.taps,
+            Self::Direct | Self::Amx(_) => shape.taps,
             Self::Winograd => winograd::POSITIONS,
         };
         GradientLayout::new(inputs, rows, outputs, panel)
@@ -49,7 +63,7 @@ impl Method {
         simd: S,
         (source, inputs): (&[f32], Groups),
         (dz, filters): (&[f32], Groups),
-        planes: &Planes,
+        (planes, layout): (&Planes, GradientLayout),
         sums: &mut [f32],
     ) {
         match self {
@@ -58,6 +72,10 @@ impl Method {
             ),
             Self::Winograd => {
                 winograd::add_weight_gradient(simd, source, inputs, dz, filters, planes, sums);
+            }
+            Self::Amx(parts) => {
+                let (input, gradient) = ((source, inputs), (dz, filters));
+                amx::add_weight_gradient(input, gradient, planes, layout, parts, sums);
             }
         }
     }
@@ -70,7 +88,7 @@ impl Method {
         shape: FilterShape,
     ) -> Vec<f32> {
         match self {
-            Self::Direct => weight_gradient::filters_gradient(sums, layout, shape),
+            Self::Direct | Self::Amx(_) => weight_gradient::filters_gradient(sums, layout, shape),
             Self::Winograd => winograd::filters_gradient(sums, layout, shape),
         }
     }
@@ -81,6 +99,7 @@ impl Method {
 pub(crate) enum Filters {
     Direct(PackedFilters),
     Winograd(TransformedFilters),
+    Amx(TileFilters),
 }
 
 impl Filters {
@@ -97,6 +116,7 @@ impl Filters {
             Method::Winograd => {
                 Self::Winograd(TransformedFilters::new(weight, shape, direction, panel))
             }
+            Method::Amx(parts) => Self::Amx(TileFilters::new(weight, shape, direction, parts)),
         }
     }
 
@@ -121,6 +141,9 @@ impl Filters {
             }
             Self::Winograd(filters) => {
                 winograd::convolve(simd, source, planes, inputs, filters, lines, destination);
+            }
+            Self::Amx(filters) => {
+                amx::convolve(source, planes, inputs, filters, lines, destination);
             }
         }
     }

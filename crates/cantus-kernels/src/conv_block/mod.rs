@@ -14,6 +14,7 @@
 //! needs stays in the operation. That several blocks are one operation saves what candle does
 //! between two: a fresh tensor for each result, and for each gradient another that it is added to.
 
+mod amx;
 mod backward;
 mod direct;
 mod forward;
@@ -60,6 +61,12 @@ pub struct ConvBlockSettings {
     pub pool: (usize, usize),
     /// The instructions to use; by default those of [`Path::current`].
     pub path: Option<Path>,
+}
+
+impl ConvBlockSettings {
+    fn chosen_path(&self) -> Path {
+        self.path.unwrap_or_else(Path::current)
+    }
 }
 
 /// The trained tensors of a block.
@@ -277,7 +284,7 @@ fn stack_of(x: &Tensor, blocks: &[ConvBlock]) -> Result<Option<Stack>, KernelErr
         fused &= settings.pool.0 * settings.pool.1 <= LARGEST_WINDOW;
         (height, width) = layer.pooled();
         channels = layer.shape.filters;
-        let path = settings.path.unwrap_or_else(Path::current);
+        let path = settings.chosen_path();
         stack.push(Block { layer, path, epsilon: settings.epsilon, mask });
     }
     Ok(fused.then(|| Stack::new(stack)))
@@ -329,6 +336,6 @@ fn layer_of(
         outputs: Groups::of_output(filters),
         pool,
         activation: settings.activation,
-        method: Method::fastest(&planes, inputs),
+        method: Method::fastest(settings.chosen_path(), &planes, inputs),
     })
 }

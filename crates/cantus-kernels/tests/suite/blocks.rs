@@ -125,6 +125,35 @@ fn on_every_path_a_block_equals_its_operations_in_double_precision() {
     }
 }
 
+#[test]
+fn half_the_bits_of_each_number_give_three_digits() {
+    let Some(path) = Path::named("amx-bf16") else {
+        println!("skipped: this processor has no AMX");
+        return;
+    };
+    let case = &cases()[1];
+    let (expected, got) = (run(case, DType::F64, None), run(case, DType::F32, Some(path)));
+    let differences: Vec<f64> =
+        got.evaluated.iter().zip(&expected.evaluated).map(|(g, e)| g - e).collect();
+    let error = root_mean_square(&differences) / root_mean_square(&expected.evaluated);
+    assert!(error < 1e-2, "{error:e}");
+    // It is what it says it is, and not the path of full accuracy.
+    assert!(error > 1e-4, "{error:e}");
+}
+
+#[test]
+fn every_path_is_tried_or_said_to_be_missing() {
+    for name in ["portable", "neon", "avx2", "avx512", "amx", "amx-bf16"] {
+        match Path::named(name) {
+            Some(path) => assert_eq!(path.to_string(), name),
+            None => println!("skipped: this processor has no {name}"),
+        }
+    }
+    assert!(Path::available().contains(&Path::Portable));
+    assert!(!Path::available().contains(&Path::AmxBf16));
+    assert_eq!(Path::named("avx"), None);
+}
+
 /// Three blocks, of few channels and of groups, as one operation or as three.
 fn run_three(dtype: DType, path: Option<Path>, as_one: bool) -> (Vec<Vec<f64>>, Vec<f64>) {
     let numbers = |shape: &[usize], seed| random_f32(shape, seed).to_dtype(dtype).unwrap();

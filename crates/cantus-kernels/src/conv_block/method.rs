@@ -29,10 +29,13 @@ impl Method {
         if inputs.lanes != GROUP {
             return Self::Direct;
         }
-        match path {
-            Path::Amx if path.is_available() => return Self::Amx(Parts::Split),
-            Path::AmxBf16 if path.is_available() => return Self::Amx(Parts::HighAlone),
-            _ => {}
+        // Fewer pixels would leave most of a tile empty.
+        if planes.body() >= amx::FEWEST_PIXELS {
+            match path {
+                Path::Amx if path.is_available() => return Self::Amx(Parts::Split),
+                Path::AmxBf16 if path.is_available() => return Self::Amx(Parts::HighAlone),
+                _ => {}
+            }
         }
         // What the transforms cost, by the products of a position.
         const OVERHEAD: f64 = 1.3;

@@ -38,6 +38,9 @@ const DEPTH: usize = 2 * SIDE;
 /// 32-bit words of a tile.
 const TILE: usize = SIDE * SIDE;
 
+/// Pixels of an image that is worth the splitting: one step of the filters' gradient.
+pub(crate) const FEWEST_PIXELS: usize = DEPTH;
+
 /// A right tile is followed by that of its low parts.
 const RIGHT: usize = 2 * TILE;
 

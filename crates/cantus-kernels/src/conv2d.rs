@@ -1,7 +1,7 @@
 //! Two-dimensional convolution as products of matrices.
 //!
 //! For each item of the batch the input's pixels are gathered into a matrix with a row for each
-//! weight of a filter, a band of lines at a time so that the matrix stays in the cache. Then
+//! weight of a filter, a band of output pixels at a time so that the matrix stays in the cache. Then
 //!
 //! ```text
 //! output   [filter, pixel] = weight [filter, tap]    x gathered [tap, pixel]
@@ -30,7 +30,7 @@ use crate::sums::{sum_of, sum_of_vectors};
 
 const OPERATION: &str = "conv2d_same";
 
-/// Elements of the gathered matrix that a band of lines should not exceed: 1 MiB of f32.
+/// Elements of the gathered matrix that a band of pixels should not exceed: 1 MiB of f32.
 const BAND_ELEMENTS: usize = 1 << 18;
 
 /// The batch is divided into at most so many parts, whatever the number of threads: each part sums
@@ -79,30 +79,55 @@ fn apply(
     if x.elem_count() == 0 || filters == 0 {
         return Err(shape_error(OPERATION, "input and weight", "no empty axis", x));
     }
-    let planes = Planes { channels, height, width, kernel_height, kernel_width };
-    let convolution = Convolution { batch, filters, planes, activation };
-    let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
-    Ok(x.apply_op3(&weight, &bias, convolution)?)
+    let planes = Planes {
+        channels,
+        height,
+        width,
+        kernel_height,
+        kernel_width,
+        padding_height: kernel_height / 2,
+        padding_width: kernel_width / 2,
+    };
+    Convolution { operation: OPERATION, batch, filters, planes, activation }.of(x, weight, bias)
 }
 
-struct Convolution {
-    batch: usize,
-    filters: usize,
-    planes: Planes,
-    activation: Activation,
+/// A convolution whose operands' shapes are known to fit: no axis is empty, and the kernel is no
+/// larger than the padded planes.
+pub(crate) struct Convolution {
+    /// The name that errors bear.
+    pub(crate) operation: &'static str,
+    pub(crate) batch: usize,
+    pub(crate) filters: usize,
+    pub(crate) planes: Planes,
+    pub(crate) activation: Activation,
 }
 
 impl Convolution {
-    /// Lines of an item, a band at a time.
+    /// The output, `[batch, filter, output line, output column]`.
+    pub(crate) fn of(
+        self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+    ) -> Result<Tensor, KernelError> {
+        let (x, weight, bias) = (x.contiguous()?, weight.contiguous()?, bias.contiguous()?);
+        Ok(x.apply_op3(&weight, &bias, self)?)
+    }
+
+    /// Output pixels of an item, a band at a time: whole lines, or pieces of a line that is longer
+    /// than a band.
     fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let Planes { height, width, .. } = self.planes;
-        let lines = (BAND_ELEMENTS / (self.planes.taps() * width)).clamp(1, height);
-        (0..height).step_by(lines).map(move |first| first..(first + lines).min(height))
+        let pixels = self.planes.output_pixels();
+        let length = self.band_pixels();
+        (0..pixels).step_by(length).map(move |first| first..(first + length).min(pixels))
     }
 
     /// Pixels of the longest band.
     fn band_pixels(&self) -> usize {
-        self.bands().map(|band| band.len()).max().unwrap_or(0) * self.planes.width
+        let width = self.planes.output_width();
+        let most = (BAND_ELEMENTS / self.planes.taps()).max(1);
+        let length = if most < width { most } else { most / width * width };
+        length.min(self.planes.output_pixels())
     }
 
     fn input_item(&self) -> usize {
@@ -110,7 +135,7 @@ impl Convolution {
     }
 
     fn output_item(&self) -> usize {
-        self.filters * self.planes.pixels()
+        self.filters * self.planes.output_pixels()
     }
 
     fn forward<T: Element>(&self, x: &[T], weight: &[T], bias: &[T]) -> Vec<T> {
@@ -122,11 +147,11 @@ impl Convolution {
     }
 
     fn forward_item<T: Element>(&self, x: &[T], weight: &[T], bias: &[T], y: &mut [T]) {
-        let (taps, pixels, width) = (self.planes.taps(), self.planes.pixels(), self.planes.width);
+        let (taps, pixels) = (self.planes.taps(), self.planes.output_pixels());
         let weight = Matrix::rows(weight, self.filters, taps, taps);
         T::with_scratch(self.band_pixels() * taps, |scratch| {
             for band in self.bands() {
-                let (first, columns) = (band.start * width, band.len() * width);
+                let (first, columns) = (band.start, band.len());
                 let gathered = &mut scratch[..taps * columns];
                 self.planes.gather(x, band, gathered);
                 for (filter, &bias) in y.chunks_exact_mut(pixels).zip(bias) {
@@ -186,12 +211,12 @@ impl Convolution {
         dy: &[T],
         gradients: Gradients<T>,
     ) {
-        let (taps, width) = (self.planes.taps(), self.planes.width);
+        let taps = self.planes.taps();
         let weight = Matrix::rows(weight, self.filters, taps, taps);
         let Gradients { dx, dweight, dbias } = gradients;
         T::with_scratch(self.band_pixels() * (taps + self.filters), |scratch| {
             for band in self.bands() {
-                let (first, columns) = (band.start * width, band.len() * width);
+                let (first, columns) = (band.start, band.len());
                 let (gathered, rest) = scratch.split_at_mut(taps * columns);
                 let dsum = &mut rest[..self.filters * columns];
                 self.before_activation(y, dy, first, dsum);
@@ -215,7 +240,7 @@ impl Convolution {
     /// The gradient of what goes into the activation, for a band of pixels from `first` on:
     /// `[filter, pixel]`.
     fn before_activation<T: Element>(&self, y: &[T], dy: &[T], first: usize, dsum: &mut [T]) {
-        let (pixels, columns) = (self.planes.pixels(), dsum.len() / self.filters);
+        let (pixels, columns) = (self.planes.output_pixels(), dsum.len() / self.filters);
         let planes = y.chunks_exact(pixels).zip(dy.chunks_exact(pixels));
         for (dsum, (y, dy)) in dsum.chunks_exact_mut(columns).zip(planes) {
             let (y, dy) = (&y[first..first + columns], &dy[first..first + columns]);
@@ -229,9 +254,10 @@ impl Convolution {
         &self,
         operands: [(&CpuStorage, &Layout); 3],
     ) -> candle_core::Result<(CpuStorage, Shape)> {
-        let [x, weight, bias] = operands.map(|(s, l)| elements::<T>(OPERATION, s, l));
+        let [x, weight, bias] = operands.map(|(s, l)| elements::<T>(self.operation, s, l));
         let y = self.forward(x?, weight?, bias?);
-        Ok(result(y, (self.batch, self.filters, self.planes.height, self.planes.width)))
+        let (height, width) = (self.planes.output_height(), self.planes.output_width());
+        Ok(result(y, (self.batch, self.filters, height, width)))
     }
 
     fn backward_tensors<T: Element>(
@@ -241,10 +267,10 @@ impl Convolution {
         y: &Tensor,
         dy: &Tensor,
     ) -> candle_core::Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dweight, dbias) = with_elements::<T, _>(OPERATION, x, |x| {
-            with_elements::<T, _>(OPERATION, weight, |weight| {
-                with_elements::<T, _>(OPERATION, y, |y| {
-                    with_elements::<T, _>(OPERATION, dy, |dy| self.backward(x, weight, y, dy))
+        let (dx, dweight, dbias) = with_elements::<T, _>(self.operation, x, |x| {
+            with_elements::<T, _>(self.operation, weight, |weight| {
+                with_elements::<T, _>(self.operation, y, |y| {
+                    with_elements::<T, _>(self.operation, dy, |dy| self.backward(x, weight, y, dy))
                 })
             })
         })????;
@@ -263,7 +289,7 @@ struct Gradients<'a, T> {
 
 impl CustomOp3 for Convolution {
     fn name(&self) -> &'static str {
-        OPERATION
+        self.operation
     }
 
     fn cpu_fwd(
@@ -279,7 +305,7 @@ impl CustomOp3 for Convolution {
         match x.dtype() {
             DType::F32 => self.forward_tensors::<f32>(operands),
             DType::F64 => self.forward_tensors::<f64>(operands),
-            other => Err(element_type_error(OPERATION, other)),
+            other => Err(element_type_error(self.operation, other)),
         }
     }
 
@@ -294,7 +320,7 @@ impl CustomOp3 for Convolution {
         match x.dtype() {
             DType::F32 => self.backward_tensors::<f32>(x, weight, y, dy),
             DType::F64 => self.backward_tensors::<f64>(x, weight, y, dy),
-            other => Err(element_type_error(OPERATION, other)),
+            other => Err(element_type_error(self.operation, other)),
         }
     }
 }

@@ -6,6 +6,7 @@ mod amx;
 mod batch_norm;
 mod batch_norm_pool;
 mod buffers;
+mod conv1d;
 mod conv2d;
 mod conv_block;
 mod cross_entropy;
@@ -33,6 +34,7 @@ pub use conv_block::{
     ConvBlock, ConvBlockParameters, ConvBlockSettings, ConvBlocksTraining, conv_block_eval,
     conv_block_train, conv_blocks_eval, conv_blocks_train,
 };
+pub use conv1d::{Padding, conv1d};
 pub use conv2d::{conv2d_same, conv2d_same_elu};
 pub use cross_entropy::{CrossEntropySettings, cross_entropy};
 pub use dropout::{DropoutKey, dropout};

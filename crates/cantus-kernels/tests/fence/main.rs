@@ -14,7 +14,8 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{DType, Device, Tensor, Var};
 use cantus_kernels::{
     Activation, AdamMoments, AdamStep, ConvBlock, ConvBlockParameters, ConvBlockSettings,
-    CrossEntropySettings, DropoutKey, GruKind, GruParameters, LstmKind, LstmParameters, Path,
+    CrossEntropySettings, DropoutKey, GruKind, GruParameters, LstmKind, LstmParameters, Padding,
+    Path,
 };
 
 use fence::{Fence, Side};
@@ -184,6 +185,13 @@ fn no_other_operation_leaves_its_buffers() {
                 .unwrap();
                 backward(&cantus_kernels::elu(&of(&[height, width, channels])).unwrap());
                 backward(&cantus_kernels::relu(&of(&[height, width, channels])).unwrap());
+            }
+            for (frames, taps) in [(1, 1), (7, 7), (47, 3), (65, 5)] {
+                let x = of(&[2, 3, frames]);
+                let (weight, bias) = (of(&[5, 3, taps]), of(&[5]));
+                for padding in [Padding::Same, Padding::Valid] {
+                    backward(&cantus_kernels::conv1d(&x, &weight, &bias, padding).unwrap());
+                }
             }
             let key = DropoutKey { seed: 1, layer: 2, step: 3 };
             for length in [1, 63, 64, 65, 1000] {

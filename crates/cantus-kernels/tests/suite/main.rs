@@ -8,6 +8,7 @@ mod activation;
 mod blocks;
 mod convolution;
 mod denormals;
+mod convolution_over_time;
 mod determinism;
 mod difference;
 mod dropping;

@@ -57,6 +57,37 @@ pub(crate) fn conv2d_same(
     y
 }
 
+/// `x` is `[batch, channels, frames]`, `weight` `[filters, channels, taps]`; `padding` zeros stand on
+/// either side of `x`.
+pub(crate) fn conv1d(
+    x: &[f64],
+    (batch, channels, frames): (usize, usize, usize),
+    weight: &[f64],
+    (filters, taps): (usize, usize),
+    bias: &[f64],
+    padding: usize,
+) -> Vec<f64> {
+    let mut y = Vec::new();
+    for b in 0..batch {
+        for f in 0..filters {
+            for first in 0..frames + 2 * padding + 1 - taps {
+                let mut sum = bias[f];
+                for c in 0..channels {
+                    for tap in 0..taps {
+                        let padded = first + tap;
+                        if padded >= padding && padded - padding < frames {
+                            sum += weight[(f * channels + c) * taps + tap]
+                                * x[(b * channels + c) * frames + padded - padding];
+                        }
+                    }
+                }
+                y.push(sum);
+            }
+        }
+    }
+    y
+}
+
 /// The pooled values, and the gradient of the input for a gradient `dy` of the output.
 pub(crate) fn max_pool2d(
     x: &[f64],

@@ -284,6 +284,8 @@ fn bad_usage_ends_with_two_and_says_what_would_do() {
         (vec!["demo", "--epochs", "0"], "--epochs"),
         (vec!["demo", "--max-seconds", "0"], "--max-seconds"),
         (vec!["demo", "--song-seconds", "2"], "3..=600"),
+        (vec!["bench", "train", "--peer", "jax"], "torch, keras, candle"),
+        (vec!["bench", "train", "--peer-seconds", "0"], "above 0"),
         (vec!["fetch", "nosuch"], "freemusic-albums"),
         (vec!["fetch"], "<NAME>"),
     ] {

@@ -171,6 +171,30 @@ fn a_training_step_is_timed_without_a_peer_where_there_is_no_python() {
     assert!(
         rows.iter().all(|row| row["ours_ms"].as_f64().unwrap() > 0.0 && row["ratio"].is_null())
     );
-    let dry = checkout.run(&["bench", "train", "--dry-run", "--frames", "32"]).expect_code(0);
-    assert!(dry.out.starts_with("would time 32 frames"), "{}", dry.out);
+}
+
+#[test]
+fn a_training_step_is_timed_beside_every_peer_that_is_there() {
+    let checkout = Checkout::new();
+    let mut arguments = vec!["bench", "train", "--peer", "candle,torch,keras", "--frames", "32"];
+    arguments.extend(["--batch", "1", "--python", "no-such-python", "--json"]);
+    let dry = checkout.run(&[&arguments[..], &["--dry-run"]].concat()).expect_code(0);
+    assert!(dry.out.starts_with("would time 32 frames on "), "{}", dry.out);
+    assert!(dry.out.ends_with(", beside candle, torch, keras\n"), "{}", dry.out);
+
+    arguments.extend(["--steps", "1", "--warm-up", "0", "--rounds", "1"]);
+    let ended = checkout.run(&arguments).expect_code(0);
+    for peer in ["torch", "keras"] {
+        let notice = format!("without {peer}, since `no-such-python` cannot be started");
+        assert!(ended.err.contains(&notice), "{}", ended.err);
+    }
+    let rows = ended.json();
+    let tasks: Vec<&str> = rows.iter().map(|row| row["task"].as_str().unwrap()).collect();
+    assert_eq!(tasks, ["train", "infer"]);
+    for row in rows {
+        assert!(row["peer"].as_str().unwrap().starts_with("candle 0."), "{row}");
+        for time in ["ours_ms", "peer_ms", "ratio"] {
+            assert!(row[time].as_f64().unwrap() > 0.0, "{row}");
+        }
+    }
 }

@@ -88,7 +88,7 @@ pub(crate) enum Command {
 /// What can be timed.
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
-    /// Training steps and inference of the paper's network, beside PyTorch where Python has it
+    /// Training steps and inference of the paper's network, beside other libraries
     Train(BenchTrainFlags),
 }
 
@@ -112,15 +112,58 @@ pub(crate) struct BenchTrainFlags {
     /// Steps before them that are not
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) warm_up: usize,
-    /// Rounds, in each of which ours and the peer run once
+    /// Rounds, in each of which ours and every peer run once
     #[arg(long, value_name = "N", default_value = "3", value_parser = at_least_one)]
     pub(crate) rounds: usize,
-    /// The Python that has PyTorch
+    /// Libraries to time beside ours; a comma separates several
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "torch")]
+    pub(crate) peer: Vec<Peer>,
+    /// A peer's training steps of a round, warm-up included, end after so many seconds, but not
+    /// before two are timed; likewise its inferences
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0)]
+    #[arg(value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) peer_seconds: f64,
+    /// The Python that has PyTorch, or Keras and TensorFlow
     #[arg(long, value_name = "FILE", default_value = "python3")]
     pub(crate) python: PathBuf,
     /// Run the steps in this process and print their times as JSON
-    #[arg(long, value_name = "PATH", hide = true)]
-    pub(crate) worker: Option<KernelPath>,
+    #[arg(long, value_name = "WHAT", hide = true)]
+    pub(crate) worker: Option<Worker>,
+}
+
+/// A library that has the paper's network too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Peer {
+    /// PyTorch, eager, channels last; by Python
+    Torch,
+    /// Keras 3 on TensorFlow; by Python
+    Keras,
+    /// candle's own operations; no path holds it to fewer instructions
+    Candle,
+}
+
+/// What a worker process runs: a path of ours, or candle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Worker {
+    Ours(KernelPath),
+    Candle,
+}
+
+impl FromStr for Worker {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        if name == "candle" { Ok(Self::Candle) } else { name.parse().map(Self::Ours) }
+    }
+}
+
+impl fmt::Display for Worker {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours(path) => path.fmt(formatter),
+            Self::Candle => formatter.write_str("candle"),
+        }
+    }
 }
 
 /// A path of the kernels that this processor has.

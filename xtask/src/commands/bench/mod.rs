@@ -1,11 +1,15 @@
 //! `bench`: ours beside the peers, in one run.
 
+mod candle_step;
+mod peer;
+mod rows;
+mod steps;
 mod train;
 mod worker;
 
 use anyhow::Result;
 
-use crate::cli::{BenchCommand, CommonFlags};
+use crate::cli::{BenchCommand, CommonFlags, Worker};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 
@@ -17,7 +21,8 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     match command {
         BenchCommand::Train(flags) => match flags.worker {
-            Some(path) => worker::run(flags, path),
+            Some(Worker::Ours(path)) => worker::run(flags, path),
+            Some(Worker::Candle) => candle_step::run(flags),
             None => train::run(common, flags, progress),
         },
     }

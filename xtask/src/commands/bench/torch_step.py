@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 frames, batch, warm_up, steps, threads = map(int, sys.argv[1:6])
+seconds = float(sys.argv[6])
 torch.set_num_threads(threads)
 torch.manual_seed(0)
 
@@ -62,14 +63,22 @@ def infer():
     return (time.perf_counter() - started) * 1e3
 
 
+def times(step):
+    """Milliseconds of each step but those that warm up; fewer, but two, where time ends them."""
+    end = time.perf_counter() + seconds
+    for _ in range(warm_up):
+        if time.perf_counter() < end:
+            step()
+    timed = []
+    while len(timed) < steps and (len(timed) < 2 or time.perf_counter() < end):
+        timed.append(step())
+    return timed
+
+
 network.train()
-for _ in range(warm_up):
-    train()
-train_ms = [train() for _ in range(steps)]
+train_ms = times(train)
 peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 network.eval()
-for _ in range(warm_up):
-    infer()
-infer_ms = [infer() for _ in range(steps)]
+infer_ms = times(infer)
 version = torch.__version__
 print(json.dumps(dict(train_ms=train_ms, infer_ms=infer_ms, peak_mib=peak_mib, version=version)))

@@ -99,8 +99,8 @@ pub(crate) struct BenchTrainFlags {
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "32,94,313,911")]
     #[arg(value_parser = frames)]
     pub(crate) frames: Vec<usize>,
-    /// Instructions to use: portable, neon, avx2, avx512, amx or amx-bf16, as the processor has them; a comma
-    /// separates several [default: the fastest]
+    /// Instructions to use: portable, neon, avx2, avx512, amx or amx-bf16, whichever the processor
+    /// has; a comma separates several [default: the fastest]
     #[arg(long, value_delimiter = ',')]
     pub(crate) path: Vec<KernelPath>,
     /// Clips of a batch

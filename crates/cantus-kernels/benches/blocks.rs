@@ -60,6 +60,15 @@ fn blocks(criterion: &mut Criterion) {
                     trained.output.sum_all().and_then(|sum| sum.backward()).expect("gradients")
                 });
             });
+            // What denormal numbers would slow down.
+            group.bench_function(BenchmarkId::new("train, vanishing gradients", path), |bencher| {
+                bencher.iter(|| {
+                    let trained = conv_block_train(&x, parameters, &settings, Some((0.1, key)))
+                        .expect("a block");
+                    let vanishing = trained.output.affine(1e-38, 0.0).expect("a product");
+                    vanishing.sum_all().and_then(|sum| sum.backward()).expect("gradients")
+                });
+            });
             group.bench_function(BenchmarkId::new("evaluate", path), |bencher| {
                 bencher.iter(|| {
                     conv_block_eval(&x, parameters, &ones, &ones, &settings).expect("a block")

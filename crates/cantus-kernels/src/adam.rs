@@ -220,8 +220,9 @@ impl WithSimd for SinglePrecision<'_> {
             // Moments of a parameter that has no gradient any more would fade into denormals and
             // stay there: a hundred times as slow on some processors.
             let for_square = if g.abs() < SMALLEST_ROOT { 0.0 } else { g };
-            *m = normal_or_zero(beta1 * *m + rest1 * g);
             *v = normal_or_zero(beta2 * *v + rest2 * (for_square * for_square));
+            // Without a second moment there is nothing to measure the first by.
+            *m = if *v == 0.0 { 0.0 } else { normal_or_zero(beta1 * *m + rest1 * g) };
             *p -= rate * *m / (v.sqrt() * root_scale + epsilon);
         }
     }

@@ -1,3 +1,5 @@
+//! Convolution over time.
+
 use candle_core::Tensor;
 
 use crate::KernelError;

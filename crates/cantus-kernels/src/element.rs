@@ -4,8 +4,12 @@ use std::cell::RefCell;
 
 use candle_core::WithDType;
 
-/// Gradients in single precision below this, `2^-100`, are taken as 0.
+/// Gradients in single precision below this, `2^-100`, are taken as 0: their products with weights
+/// down to `2^-26` are normal numbers yet.
 pub(crate) const VANISHING: f32 = 1.0 / (1u128 << 100) as f32;
+
+/// The same for double precision, some way above its smallest normal number, `2^-1022`.
+const VANISHING_F64: f64 = 1e-270;
 
 /// f32 or f64.
 pub(crate) trait Element: WithDType {
@@ -95,7 +99,7 @@ impl Element for f64 {
 
     #[inline(always)]
     fn flushed(self) -> f64 {
-        if self.abs() < 1e-270 { 0.0 } else { self }
+        if self.abs() < VANISHING_F64 { 0.0 } else { self }
     }
 
     fn with_scratch<R>(length: usize, body: impl FnOnce(&mut [Self]) -> R) -> R {

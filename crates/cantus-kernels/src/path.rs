@@ -12,7 +12,7 @@ pub const PATH_VARIABLE: &str = "CANTUS_KERNELS";
 /// A set of instructions that the f32 kernels are compiled for.
 ///
 /// Paths differ in the last bits of their results: one that multiplies and adds in one instruction
-/// rounds once, one that does not rounds twice.
+/// rounds once, one that does not rounds twice. Those of AMX keep fewer digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Path {
@@ -25,25 +25,26 @@ pub enum Path {
     /// x86-64 with AVX-512 F, BW, CD, DQ and VL (since 2017), sixteen numbers at a time.
     Avx512,
     /// x86-64 with AMX (since 2023) on Linux: convolutions multiply tiles of numbers of 16 bits, two
-    /// of which make one of 32, to 32-bit accuracy; the rest is as on [`Avx512`](Self::Avx512).
+    /// of which stand for one of 32, and lose a part in 2^16 of a product: about five digits stay.
+    /// The rest is as on [`Avx512`](Self::Avx512). Used if it is asked for.
     Amx,
-    /// As [`Amx`](Self::Amx), with the upper 16 bits of each number alone: three digits. Never
-    /// chosen unless it is asked for.
+    /// As [`Amx`](Self::Amx), with the upper 16 bits of each number alone: three digits.
     AmxBf16,
 }
 
 impl Path {
-    /// Those of 32-bit accuracy.
-    const ALL: [Self; 5] = [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512, Self::Amx];
+    const ALL: [Self; 6] =
+        [Self::Portable, Self::Neon, Self::Avx2, Self::Avx512, Self::Amx, Self::AmxBf16];
 
-    /// The fastest path of this processor, or the one that [`PATH_VARIABLE`] names; decided once,
+    /// The fastest path of this processor in full 32-bit arithmetic, or the one that [`PATH_VARIABLE`] names; decided once,
     /// and logged.
     ///
     /// A name that is unknown or not for this processor is warned of and ignored.
     pub fn current() -> Self {
         static CURRENT: OnceLock<Path> = OnceLock::new();
         *CURRENT.get_or_init(|| {
-            let fastest = *Self::available().last().unwrap_or(&Self::Portable);
+            let full = |path: &Self| !matches!(path, Self::Amx | Self::AmxBf16);
+            let fastest = Self::available().into_iter().rfind(full).unwrap_or(Self::Portable);
             let path = match env::var(PATH_VARIABLE) {
                 Ok(name) => Self::named(&name).unwrap_or_else(|| {
                     tracing::warn!(
@@ -58,15 +59,15 @@ impl Path {
         })
     }
 
-    /// The paths of 32-bit accuracy that this processor can take, the fastest last.
+    /// The paths that this processor can take; those of full 32-bit arithmetic first, in order of
+    /// speed.
     pub fn available() -> Vec<Self> {
         Self::ALL.into_iter().filter(|path| path.is_available()).collect()
     }
 
     /// The path of this name, where this processor has it.
     pub fn named(name: &str) -> Option<Self> {
-        let mut paths = Self::available().into_iter().chain([Self::AmxBf16]);
-        paths.find(|path| path.to_string() == name && path.is_available())
+        Self::available().into_iter().find(|path| path.to_string() == name)
     }
 
     pub(crate) fn is_available(self) -> bool {

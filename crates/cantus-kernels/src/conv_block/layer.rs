@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
+use super::amx::PIXELS_AT_A_TIME;
 use super::lanes::{Curve, WithCurve, multiply_add, vectors};
 use super::method::Method;
 use super::planes::{Destination, GROUP, Groups, Planes};
@@ -56,8 +57,7 @@ impl Layer {
         let row = self.pool.0;
         let rows = match self.method {
             Method::Direct => 1,
-            // What AMX splits at a time, or more.
-            Method::Amx(_) => 1024usize.div_ceil(row * self.planes.pitch),
+            Method::Amx(_) => PIXELS_AT_A_TIME.div_ceil(row * self.planes.pitch),
             // Enough for a chunk of tiles.
             Method::Winograd => {
                 let most = Tiles::most_at_a_time(self.inputs.count + self.outputs.count);

@@ -116,8 +116,8 @@ pub struct ConvBlocksTraining {
 /// slower, and the same but for rounding.
 ///
 /// # Errors
-/// When a shape does not fit, a kernel size is even, a window is empty or larger than the planes,
-/// `epsilon` is not positive, the probability of dropout is not in `0..1`, or a tensor is not f32
+/// When a shape does not fit, an axis is empty, a kernel size is even, a window is empty or larger
+/// than the planes, `epsilon` is not positive, the probability of dropout is not in `0..1`, or a tensor is not f32
 /// or f64 in main memory.
 pub fn conv_block_train(
     x: &Tensor,
@@ -135,7 +135,7 @@ pub fn conv_block_train(
 /// same bits.
 ///
 /// # Errors
-/// As [`conv_block_train`].
+/// As [`conv_block_train`], and when there is no block.
 pub fn conv_blocks_train(
     x: &Tensor,
     blocks: &[ConvBlock],

@@ -146,12 +146,12 @@ pub(crate) fn filters_gradient(
     gradient
 }
 
-/// The products of some pixels' inputs and gradients, which are summed.
+/// The products of some pixels' (or tiles') inputs and gradients, which are summed.
 pub(crate) struct Products<'a> {
     pub(crate) inputs: &'a [f32],
     /// [`GROUP`] numbers a pixel.
     pub(crate) gradient: &'a [f32],
-    /// How many pixels.
+    /// How many pixels or tiles.
     pub(crate) count: usize,
 }
 

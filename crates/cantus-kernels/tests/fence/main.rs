@@ -99,7 +99,8 @@ fn run_block(block: &Block, path: Path) {
 #[test]
 fn no_path_of_the_block_leaves_its_buffers() {
     // One pixel, one line, one column, sizes around the vectors' and the tiles' widths.
-    let sizes = [(1, 1), (1, 12), (5, 1), (3, 13), (4, 16), (2, 47)];
+    // And one of several chunks.
+    let sizes = [(1, 1), (1, 12), (5, 1), (3, 13), (4, 16), (2, 47), (30, 47)];
     let channels = [(1, 16), (1, 17), (3, 5), (16, 16), (17, 33), (40, 64)];
     for path in Path::available() {
         on_both_sides(|| {

@@ -7,8 +7,8 @@
 mod activation;
 mod blocks;
 mod convolution;
-mod denormals;
 mod convolution_over_time;
+mod denormals;
 mod determinism;
 mod difference;
 mod dropping;

@@ -21,6 +21,17 @@ pub(super) struct Case {
     pub(super) threads: usize,
 }
 
+/// What is named twice counts once.
+fn each_once<T: Copy + PartialEq>(named: &[T]) -> Vec<T> {
+    let mut once = Vec::new();
+    for value in named {
+        if !once.contains(value) {
+            once.push(*value);
+        }
+    }
+    once
+}
+
 /// Times every combination of frames and path, a process of ours and one of each peer in turn.
 pub(crate) fn run(
     common: &CommonFlags,
@@ -35,13 +46,7 @@ pub(crate) fn run(
     if paths.is_empty() {
         paths.push(Path::current());
     }
-    paths.dedup();
-    let mut peers: Vec<Peer> = Vec::new();
-    for &peer in &flags.peer {
-        if !peers.contains(&peer) {
-            peers.push(peer);
-        }
-    }
+    let (paths, peers) = (each_once(&paths), each_once(&flags.peer));
     let cases: Vec<Case> = paths
         .iter()
         .flat_map(|&path| flags.frames.iter().map(move |&frames| Case { path, frames, threads }))

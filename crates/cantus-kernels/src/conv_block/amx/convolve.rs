@@ -4,12 +4,9 @@ use std::ops::Range;
 
 use super::split::{pair, split};
 use super::tiles::{Configured, Product};
-use super::{DEPTH, Parts, RIGHT, SIDE, TILE, TileFilters};
+use super::{DEPTH, PIXELS_AT_A_TIME, Parts, RIGHT, SIDE, TILE, TileFilters};
 use crate::buffers::Buffer;
 use crate::conv_block::planes::{Destination, GROUP, Groups, Planes, SLACK};
-
-/// About so many pixels of the input are split at a time: they stay in the second cache.
-const PIXELS: usize = 1024;
 
 /// 32-bit words of a pixel and 32 channels: the high parts, then the low ones.
 const PIXEL: usize = DEPTH;
@@ -31,9 +28,11 @@ pub(crate) fn convolve(
 ) {
     assert!(lines.end <= planes.height, "lines of the plane");
     assert_eq!(source.len(), inputs.sample(planes), "a sample");
-    let at_a_time = (PIXELS / planes.pitch).max(4);
+    // Parts as equal as may be: each splits its margins anew.
+    let parts = (lines.len() * planes.pitch).div_ceil(PIXELS_AT_A_TIME);
+    let at_a_time = lines.len().div_ceil(parts).max(4).min(lines.len());
     let depths = inputs.padded().div_ceil(DEPTH);
-    let most = at_a_time.min(lines.len()) * planes.pitch;
+    let most = at_a_time * planes.pitch;
     let mut pixels = Buffer::take(depths * plane_of(planes, most));
     let configured = Configured::new();
     let offset = destination.offset;
@@ -114,9 +113,12 @@ fn multiply(
     const { assert!(SLACK >= SIDE && GROUP == SIDE) };
     // Where results go that nobody wants: of a second tile where there is none.
     let mut unwanted = [[0f32; TILE]; 3];
-    let [no01, no10, no11] = unwanted.each_mut().map(|tile| tile.as_mut_ptr());
+    let [right_of_none, below_none, across_none] =
+        unwanted.each_mut().map(|tile| tile.as_mut_ptr());
     let to = values.as_mut_ptr();
-    let left = |pixel: usize| pixels.words()[(planes.lead + pixel) * PIXEL..].as_ptr().cast();
+    // From the buffer as a whole: a tap may lead back before the pixel.
+    let words = pixels.words().as_ptr();
+    let left = |pixel: usize| words.wrapping_add((planes.lead + pixel) * PIXEL).cast();
     for first in (0..count).step_by(2 * SIDE) {
         for group in (0..groups).step_by(2) {
             let below = first + SIDE < count;
@@ -135,9 +137,9 @@ fn multiply(
                 ],
                 sums: [
                     sums(group, first),
-                    if beside { sums(group + 1, first) } else { no01 },
-                    if below { sums(group, first + SIDE) } else { no10 },
-                    if below && beside { sums(group + 1, first + SIDE) } else { no11 },
+                    if beside { sums(group + 1, first) } else { right_of_none },
+                    if below { sums(group, first + SIDE) } else { below_none },
+                    if below && beside { sums(group + 1, first + SIDE) } else { across_none },
                 ],
                 sums_stride: 4 * GROUP,
                 accumulate: false,

@@ -27,11 +27,11 @@ impl TileFilters {
         let (inputs, outputs) = shape.groups(direction);
         let depths = inputs.padded().div_ceil(DEPTH);
         let mut tiles = Buffer::take(outputs.count * depths * shape.taps * RIGHT);
-        tiles.words_mut().par_chunks_exact_mut(RIGHT).enumerate().for_each(|(number, words)| {
+        tiles.words_mut().par_chunks_exact_mut(RIGHT).enumerate().for_each(|(index, words)| {
             let (high, low) = words.split_at_mut(TILE);
-            let tap = number % shape.taps;
-            let depth = number / shape.taps % depths;
-            let group = number / shape.taps / depths;
+            let tap = index % shape.taps;
+            let depth = index / shape.taps % depths;
+            let group = index / shape.taps / depths;
             for (place, (high, low)) in high.iter_mut().zip(low).enumerate() {
                 let (row, column) = (place / SIDE, place % SIDE);
                 let output = group * SIDE + column;

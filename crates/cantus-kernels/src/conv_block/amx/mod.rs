@@ -2,8 +2,8 @@
 //! 32 products at a time.
 //!
 //! A number of 32 bits is split into a high and a low one of 16, `x = h + l` up to a part in 2^17,
-//! and `x y` is computed as `h h' + h l' + l h'`: 32-bit accuracy for three products. Asked for
-//! explicitly, [`Path::AmxBf16`](crate::Path::AmxBf16) computes `h h'` alone.
+//! and `x y` is computed as `h h' + h l' + l h'`: about five digits for three products, summed in
+//! 32 bits. [`Path::AmxBf16`](crate::Path::AmxBf16) computes `h h'` alone.
 //!
 //! ```text
 //!  left tile           32 numbers         right tile          16 columns
@@ -34,6 +34,9 @@ const SIDE: usize = 16;
 
 /// Numbers that a tile sums over.
 const DEPTH: usize = 2 * SIDE;
+
+/// About so many pixels are split at a time: they stay in the second cache.
+pub(crate) const PIXELS_AT_A_TIME: usize = 1024;
 
 /// 32-bit words of a tile.
 const TILE: usize = SIDE * SIDE;

@@ -1,11 +1,13 @@
 //! The instructions, from stable Rust: as assembler text, since their intrinsics are not stable.
 
+#[cfg(target_arch = "x86_64")]
 use std::arch::asm;
 use std::marker::PhantomData;
 
 use super::{SIDE, TILE};
 
-/// Eight tiles of sixteen rows of 64 bytes, on this thread, until it is dropped.
+/// Eight tiles of sixteen rows of 64 bytes, on this thread, until it is dropped: one at a time on a
+/// thread.
 pub(super) struct Configured {
     /// It holds for one thread.
     _not_send: PhantomData<*const ()>,
@@ -35,6 +37,7 @@ impl Configured {
         };
         configuration.row_bytes[..8].fill(4 * SIDE as u16);
         configuration.rows[..8].fill(SIDE as u8);
+        #[cfg(target_arch = "x86_64")]
         #[expect(unsafe_code, reason = "the intrinsic is not stable")]
         // SAFETY: the processor has tiles and the system's permission is there, as asserted; the
         // 64 bytes are laid out as the manual has them.
@@ -47,6 +50,7 @@ impl Configured {
 
 impl Drop for Configured {
     fn drop(&mut self) {
+        #[cfg(target_arch = "x86_64")]
         #[expect(unsafe_code, reason = "the intrinsic is not stable")]
         // SAFETY: the processor has tiles, or `self` would not exist.
         unsafe {
@@ -76,6 +80,7 @@ pub(super) struct Product<'a> {
 }
 
 /// What the assembler text reads of a [`Product`] outside its loop, in this order.
+#[cfg(target_arch = "x86_64")]
 #[repr(C)]
 struct Sums {
     tiles: [*mut f32; 4],
@@ -95,6 +100,7 @@ impl Product<'_> {
         unsafe_code,
         reason = "the caller vouches for addresses; the intrinsics are not stable"
     )]
+    #[cfg(target_arch = "x86_64")]
     pub(super) unsafe fn run(&self, _: &Configured) {
         const { assert!(TILE * 4 == 1024) };
         if self.steps.is_empty() {
@@ -192,5 +198,16 @@ impl Product<'_> {
                 options(nostack),
             );
         }
+    }
+
+    /// Other processors have no tiles to configure, so there is nothing to run.
+    ///
+    /// # Safety
+    /// Nothing to vouch for.
+    #[cfg(not(target_arch = "x86_64"))]
+    #[expect(unsafe_code, reason = "the signature is that of the processors with tiles")]
+    pub(super) unsafe fn run(&self, _: &Configured) {
+        let Self { left: _, left_stride: _, left_low: _, steps: _, right: _, .. } = self;
+        unreachable!("no tiles can be configured here")
     }
 }

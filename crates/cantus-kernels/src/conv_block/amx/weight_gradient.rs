@@ -86,19 +86,19 @@ impl Turned {
             let start = group * GROUP * stride;
             for (block, pixels) in pixels[..pixels.len().min(self.pixels)].chunks(SIDE).enumerate()
             {
-                let mut high = [[0u16; SIDE]; GROUP];
-                let mut rest = [[0u16; SIDE]; GROUP];
+                let mut high_parts = [[0u16; SIDE]; GROUP];
+                let mut low_parts = [[0u16; SIDE]; GROUP];
                 for (place, values) in pixels.iter().enumerate() {
                     for (lane, &value) in values.iter().enumerate() {
-                        let (h, l) = split(value);
-                        high[lane][place] = (h >> 16) as u16;
-                        rest[lane][place] = (l >> 16) as u16;
+                        let (high, low) = split(value);
+                        high_parts[lane][place] = (high >> 16) as u16;
+                        low_parts[lane][place] = (low >> 16) as u16;
                     }
                 }
                 for lane in 0..GROUP {
                     let at = start + lane * stride + block * SIDE;
-                    halves[at..at + SIDE].copy_from_slice(&high[lane]);
-                    halves[low + at..low + at + SIDE].copy_from_slice(&rest[lane]);
+                    halves[at..at + SIDE].copy_from_slice(&high_parts[lane]);
+                    halves[low + at..low + at + SIDE].copy_from_slice(&low_parts[lane]);
                 }
             }
             // Where the planes end before the chunk: multiplied by zeros, so it must be finite.
@@ -174,7 +174,8 @@ impl Products<'_> {
         // Where results go that nobody wants, in rows as long as the others: of a second tile
         // where there is none.
         let mut unwanted = [[0f32; 2 * TILE]; 3];
-        let [no01, no10, no11] = unwanted.each_mut().map(|tile| tile.as_mut_ptr());
+        let [right_of_none, below_none, across_none] =
+            unwanted.each_mut().map(|tile| tile.as_mut_ptr());
         let to = gradient.as_mut_ptr();
         for (tap, offset) in planes.taps().into_iter().enumerate() {
             let pixel = planes.lead.wrapping_add_signed(offset);
@@ -183,6 +184,10 @@ impl Products<'_> {
             for panel in layout.panels() {
                 let column = panel.start / GROUP;
                 let right = |column: usize| right.words()[column * of_group..].as_ptr();
+                assert!(
+                    panel.len() == SIDE || panel.len() == 2 * SIDE,
+                    "one or two tiles of filters"
+                );
                 let beside = panel.len() > SIDE;
                 for group in (0..inputs.count).step_by(2) {
                     let below = group + 1 < inputs.count;
@@ -199,9 +204,9 @@ impl Products<'_> {
                         right: [right(column), right(if beside { column + 1 } else { column })],
                         sums: [
                             sums(group, 0),
-                            if beside { sums(group, 1) } else { no01 },
-                            if below { sums(group + 1, 0) } else { no10 },
-                            if below && beside { sums(group + 1, 1) } else { no11 },
+                            if beside { sums(group, 1) } else { right_of_none },
+                            if below { sums(group + 1, 0) } else { below_none },
+                            if below && beside { sums(group + 1, 1) } else { across_none },
                         ],
                         sums_stride: 4 * panel.len(),
                         accumulate: true,

@@ -21,8 +21,8 @@
 //! `[channel, filter]`, whose sums over channels stay in registers; and the result is transformed
 //! back. The sums of the filters' gradient run over the tiles instead.
 //!
-//! Additions and halves alone stand around the products, so that hardly any digits are lost: the
-//! larger tiles that save more products cost an order of magnitude of accuracy.
+//! Additions and halves alone stand around the products, so that hardly any digits are lost; larger
+//! tiles save more products and lose digits to their larger factors.
 
 mod convolve;
 mod filters;

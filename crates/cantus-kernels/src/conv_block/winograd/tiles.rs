@@ -5,8 +5,7 @@ use std::ops::Range;
 use super::POSITIONS;
 use crate::conv_block::planes::GROUP;
 
-/// Numbers of all transforms of a chunk of tiles: a mebibyte, about what the
-/// second cache holds.
+/// Numbers of all transforms of a chunk of tiles: a mebibyte, about what the second cache holds.
 const CHUNK: usize = 256 * 1024;
 
 /// The tiles of a chunk are a multiple of what the micro-kernels of all paths do at a time.

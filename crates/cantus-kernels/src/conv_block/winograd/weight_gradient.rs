@@ -55,12 +55,7 @@ pub(crate) fn add_weight_gradient<S: Simd>(
             (&tiles, chunk),
             (&of_gradient, &mut transformed_gradient),
         );
-        let products = Products {
-            inputs: &transformed,
-            gradient: &transformed_gradient,
-            // Of a group: a number for each channel, one tile after the other.
-            count,
-        };
+        let products = Products { inputs: &transformed, gradient: &transformed_gradient, count };
         for position in 0..POSITIONS {
             for group in 0..inputs.count {
                 let rows = of_inputs.at(position, group, 0);

@@ -46,7 +46,7 @@ pub(crate) fn run(
     if paths.is_empty() {
         paths.push(Path::current());
     }
-    let (paths, peers) = (each_once(&paths), each_once(&flags.peer));
+    let (paths, mut peers) = (each_once(&paths), each_once(&flags.peer));
     let cases: Vec<Case> = paths
         .iter()
         .flat_map(|&path| flags.frames.iter().map(move |&frames| Case { path, frames, threads }))

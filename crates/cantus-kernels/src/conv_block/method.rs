@@ -26,6 +26,8 @@ pub(crate) enum Method {
 impl Method {
     /// The one that is the fastest on a path.
     pub(crate) fn fastest(path: Path, planes: &Planes, inputs: Groups) -> Self {
+        // What Winograd's transforms cost, by its products.
+        const OVERHEAD: f64 = 1.3;
         if inputs.lanes != GROUP {
             return Self::Direct;
         }
@@ -37,8 +39,6 @@ impl Method {
                 _ => {}
             }
         }
-        // What the transforms cost, by the products of a position.
-        const OVERHEAD: f64 = 1.3;
         let tiles = winograd::Tiles::new(planes.height, planes.width).count();
         let products = (tiles * winograd::POSITIONS) as f64;
         let of_the_definition = (planes.height * planes.width * planes.taps().len()) as f64;

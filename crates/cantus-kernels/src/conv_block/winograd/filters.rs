@@ -168,6 +168,7 @@ pub(crate) fn filters_gradient(
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "small whole numbers and halves are exact")]
 mod tests {
     use super::*;
 

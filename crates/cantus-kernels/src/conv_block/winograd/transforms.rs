@@ -79,22 +79,23 @@ pub(super) fn transform_output<S: Simd>(
                 let pixel = run.line * planes.pitch + run.column;
                 let start = group * *plane + *offset + pixel * GROUP + lane;
                 for tile in 0..run.count {
-                    let mut rows = [[simd.splat_f32s(0.0); SIDE]; 2];
-                    for column in 0..SIDE {
+                    let mut columns = [[simd.splat_f32s(0.0); 2]; SIDE];
+                    for (column, pair) in columns.iter_mut().enumerate() {
                         let mut m = [simd.splat_f32s(0.0); SIDE];
                         for (row, m) in m.iter_mut().enumerate() {
                             let position = row * SIDE + column;
                             let at = transforms.at(position, group, run.place + tile) + lane;
                             *m = S::as_simd_f32s(&from[at..at + S::F32_LANES]).0[0];
                         }
-                        [rows[0][column], rows[1][column]] = along_output(simd, m);
+                        *pair = along_output(simd, m);
                     }
                     let second_column = run.column + 2 * tile + 1 < planes.width;
-                    for (row, row_of_m) in rows.into_iter().enumerate() {
+                    let [a, b, c, d] = columns;
+                    for row in 0..2 {
                         if run.line + row == lines {
                             break;
                         }
-                        let [left, right] = along_output(simd, row_of_m);
+                        let [left, right] = along_output(simd, [a[row], b[row], c[row], d[row]]);
                         let at = start + (row * planes.pitch + 2 * tile) * GROUP;
                         S::as_mut_simd_f32s(&mut values[at..at + S::F32_LANES]).0[0] = left;
                         if second_column {

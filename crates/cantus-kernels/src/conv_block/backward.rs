@@ -23,7 +23,7 @@ use super::lanes::{Curve, PanelWidth, WithCurve, multiply_add, vectors};
 use super::layer::{Layer, zero_margins};
 use super::method::Filters;
 use super::planes::{Destination, GROUP};
-use super::weight_gradient::GradientLayout;
+use super::weight_gradient::{GradientLayout, Pair};
 use crate::buffers::Buffer;
 use crate::element::VANISHING;
 use crate::path::Path;
@@ -396,9 +396,9 @@ impl WithSimd for BackwardSample<'_> {
                 });
             }
         }
-        let (input, gradient) = ((input, layer.inputs), (&*dz, layer.outputs));
-        let layout = (planes, pass.gradient_layout());
-        layer.method.add_weight_gradient(simd, input, gradient, layout, weight);
+        let (inputs, filters) = (layer.inputs, layer.outputs);
+        let pair = Pair { source: input, inputs, dz, filters, planes };
+        layer.method.add_weight_gradient(simd, pair, pass.gradient_layout(), weight);
         match pass.filters {
             BackwardFilters::Few(filters) => {
                 let channels = layer.shape.channels;

@@ -7,7 +7,7 @@ use pulp::Simd;
 use super::amx::{self, Parts, TileFilters};
 use super::direct;
 use super::planes::{Destination, GROUP, Groups, Planes};
-use super::weight_gradient::{self, GradientLayout};
+use super::weight_gradient::{self, GradientLayout, Pair};
 use super::weights::{Direction, FilterShape, PackedFilters};
 use super::winograd::{self, TransformedFilters};
 use crate::path::Path;
@@ -52,11 +52,11 @@ impl Method {
     /// The layout of the sums from which the filters' gradient is made.
     pub(crate) fn gradient_layout(self, shape: FilterShape, panel: usize) -> GradientLayout {
         let (inputs, outputs) = shape.groups(Direction::Forward);
-        let rows = match self {
+        let steps = match self {
             Self::Direct | Self::Amx(_) => shape.taps,
             Self::Winograd => winograd::POSITIONS,
         };
-        GradientLayout::new(inputs, rows, outputs, panel)
+        GradientLayout::new(inputs, steps, outputs, panel)
     }
 
     /// Adds what one sample gives to the sums of the filters' gradient.
@@ -64,22 +64,14 @@ impl Method {
     pub(crate) fn add_weight_gradient<S: Simd>(
         self,
         simd: S,
-        (source, inputs): (&[f32], Groups),
-        (dz, filters): (&[f32], Groups),
-        (planes, layout): (&Planes, GradientLayout),
+        pair: Pair<'_>,
+        layout: GradientLayout,
         sums: &mut [f32],
     ) {
         match self {
-            Self::Direct => weight_gradient::add_weight_gradient(
-                simd, source, inputs, dz, filters, planes, sums,
-            ),
-            Self::Winograd => {
-                winograd::add_weight_gradient(simd, source, inputs, dz, filters, planes, sums);
-            }
-            Self::Amx(parts) => {
-                let (input, gradient) = ((source, inputs), (dz, filters));
-                amx::add_weight_gradient(input, gradient, planes, layout, parts, sums);
-            }
+            Self::Direct => weight_gradient::add_weight_gradient(simd, pair, layout, sums),
+            Self::Winograd => winograd::add_weight_gradient(simd, pair, layout, sums),
+            Self::Amx(parts) => amx::add_weight_gradient(pair, layout, parts, sums),
         }
     }
 

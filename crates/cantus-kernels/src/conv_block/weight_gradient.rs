@@ -5,7 +5,6 @@ use std::ops::Range;
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::lanes::panel_width;
 use super::micro_kernels::multiply_pairs;
 use super::planes::{GROUP, Groups, Planes};
 use super::weights::FilterShape;
@@ -15,23 +14,23 @@ use super::weights::FilterShape;
 const CHUNK: usize = 192;
 
 /// Where in a gradient a number stands: the panels of filters one after the other, each
-/// `[group of inputs][tap][input in the group][filter in the panel]`.
+/// `[group of inputs][step][input in the group][filter in the panel]`.
 #[derive(Clone, Copy)]
 pub(crate) struct GradientLayout {
     /// Channels of a group.
     lanes: usize,
-    taps: usize,
+    /// Taps, or positions of [`winograd`](super::winograd).
+    steps: usize,
     rows: usize,
     filters: usize,
     panel: usize,
 }
 
 impl GradientLayout {
-    /// `inputs` and `filters` filled up to whole groups; the taps may also be positions of
-    /// [`winograd`](super::winograd).
-    pub(crate) fn new(inputs: Groups, taps: usize, filters: Groups, panel: usize) -> Self {
-        let rows = inputs.padded() * taps;
-        Self { lanes: inputs.lanes, taps, rows, filters: filters.padded(), panel }
+    /// `inputs` and `filters` filled up to whole groups.
+    pub(crate) fn new(inputs: Groups, steps: usize, filters: Groups, panel: usize) -> Self {
+        let rows = inputs.padded() * steps;
+        Self { lanes: inputs.lanes, steps, rows, filters: filters.padded(), panel }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -49,43 +48,56 @@ impl GradientLayout {
         filters.start * self.rows..filters.end * self.rows
     }
 
-    /// Where the numbers of a panel, a group of inputs and a tap stand.
-    pub(crate) fn group(&self, filters: &Range<usize>, group: usize, tap: usize) -> Range<usize> {
+    /// Where the numbers of a panel, a group of inputs and a step stand.
+    pub(crate) fn group(&self, filters: &Range<usize>, group: usize, step: usize) -> Range<usize> {
         let length = self.lanes * filters.len();
-        let first = filters.start * self.rows + (group * self.taps + tap) * length;
+        let first = filters.start * self.rows + (group * self.steps + step) * length;
         first..first + length
     }
 
-    /// Where the number of a channel, a tap and a filter stands.
-    pub(crate) fn at(&self, channel: usize, tap: usize, filter: usize) -> usize {
+    /// Where the number of a channel, a step and a filter stands.
+    pub(crate) fn at(&self, channel: usize, step: usize, filter: usize) -> usize {
         let first = filter / self.panel * self.panel;
         let width = self.panel.min(self.filters - first);
-        let row = (channel / self.lanes * self.taps + tap) * self.lanes + channel % self.lanes;
+        let row = (channel / self.lanes * self.steps + step) * self.lanes + channel % self.lanes;
         first * self.rows + row * width + filter - first
     }
 }
 
+/// One sample's input and the gradient of the convolution's result, both in planes.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    pub(crate) source: &'a [f32],
+    pub(crate) inputs: Groups,
+    pub(crate) dz: &'a [f32],
+    pub(crate) filters: Groups,
+    pub(crate) planes: &'a Planes,
+}
+
+impl Pair<'_> {
+    /// # Panics
+    /// When a slice has not the size it must have.
+    pub(crate) fn check(&self, layout: GradientLayout, gradient: &[f32]) {
+        assert_eq!(self.source.len(), self.inputs.sample(self.planes), "a sample");
+        assert_eq!(self.dz.len(), self.filters.sample(self.planes), "a sample's gradient");
+        assert_eq!(gradient.len(), layout.len(), "a gradient");
+    }
+}
+
 /// Adds one sample's products to `gradient`.
-///
-/// `source` is the layer's input and `dz` the gradient of the convolution's result, both in planes.
 ///
 /// # Panics
 /// When a slice has not the size it must have.
 #[inline(always)]
 pub(crate) fn add_weight_gradient<S: Simd>(
     simd: S,
-    source: &[f32],
-    inputs: Groups,
-    dz: &[f32],
-    filters: Groups,
-    planes: &Planes,
+    pair: Pair<'_>,
+    layout: GradientLayout,
     gradient: &mut [f32],
 ) {
+    pair.check(layout, gradient);
+    let Pair { source, inputs, dz, planes, .. } = pair;
     let taps = planes.taps();
-    let layout = GradientLayout::new(inputs, taps.len(), filters, panel_width::<S>());
-    assert_eq!(source.len(), inputs.sample(planes), "a sample");
-    assert_eq!(dz.len(), filters.sample(planes), "a sample's gradient");
-    assert_eq!(gradient.len(), layout.len(), "a gradient");
     // As few chunks as will do, all of a size: putting the sums back costs the same for each.
     let chunk = planes.body().div_ceil(planes.body().div_ceil(CHUNK));
     for first in (0..planes.body()).step_by(chunk) {

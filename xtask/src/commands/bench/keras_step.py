@@ -3,11 +3,8 @@
 import json
 import os
 import resource
-import sys
 import time
 
-frames, batch, warm_up, steps, threads = map(int, sys.argv[1:6])
-seconds = float(sys.argv[6])
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import keras
@@ -67,18 +64,6 @@ def faster(functions, *arguments):
     for function in functions:
         milliseconds(function, *arguments)  # compiles it
     return min(functions, key=lambda function: milliseconds(function, *arguments))
-
-
-def times(step):
-    """Milliseconds of each step but those that warm up; fewer, but two, where time ends them."""
-    end = time.perf_counter() + seconds
-    for _ in range(warm_up):
-        if time.perf_counter() < end:
-            step()
-    timed = []
-    while len(timed) < steps and (len(timed) < 2 or time.perf_counter() < end):
-        timed.append(step())
-    return timed
 
 
 train_ms = times(lambda: milliseconds(train_step, x, targets))

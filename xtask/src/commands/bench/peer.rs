@@ -18,11 +18,18 @@ struct Script {
     packages: &'static str,
 }
 
+/// A peer's script behind what they all begin with.
+macro_rules! with_clock {
+    ($script:literal) => {
+        concat!(include_str!("step_times.py"), include_str!($script))
+    };
+}
+
 const TORCH: Script =
-    Script { source: include_str!("torch_step.py"), modules: "torch", packages: "torch" };
+    Script { source: with_clock!("torch_step.py"), modules: "torch", packages: "torch" };
 
 const KERAS: Script = Script {
-    source: include_str!("keras_step.py"),
+    source: with_clock!("keras_step.py"),
     modules: "tensorflow, keras",
     packages: "tensorflow keras",
 };

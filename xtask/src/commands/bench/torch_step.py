@@ -2,14 +2,11 @@
 
 import json
 import resource
-import sys
 import time
 
 import torch
 from torch import nn
 
-frames, batch, warm_up, steps, threads = map(int, sys.argv[1:6])
-seconds = float(sys.argv[6])
 torch.set_num_threads(threads)
 torch.manual_seed(0)
 
@@ -61,18 +58,6 @@ def infer():
     with torch.inference_mode():
         network(x).softmax(1)
     return (time.perf_counter() - started) * 1e3
-
-
-def times(step):
-    """Milliseconds of each step but those that warm up; fewer, but two, where time ends them."""
-    end = time.perf_counter() + seconds
-    for _ in range(warm_up):
-        if time.perf_counter() < end:
-            step()
-    timed = []
-    while len(timed) < steps and (len(timed) < 2 or time.perf_counter() < end):
-        timed.append(step())
-    return timed
 
 
 network.train()

@@ -5,7 +5,7 @@ use super::tiles::{Configured, Product};
 use super::{DEPTH, Parts, RIGHT, SIDE, TILE};
 use crate::buffers::Buffer;
 use crate::conv_block::planes::{GROUP, Groups, Planes};
-use crate::conv_block::weight_gradient::GradientLayout;
+use crate::conv_block::weight_gradient::{GradientLayout, Pair};
 
 /// At most so many pixels are split and summed over before the sums are put back: a multiple of
 /// what a tile sums over.
@@ -13,22 +13,17 @@ const CHUNK: usize = 512;
 
 /// Adds one sample's products to `gradient`.
 ///
-/// `source` is the layer's input and `dz` the gradient of the convolution's result, both in planes.
-///
 /// # Panics
 /// When a slice has not the size it must have, and on a processor without tiles.
 #[inline(always)]
 pub(crate) fn add_weight_gradient(
-    (source, inputs): (&[f32], Groups),
-    (dz, filters): (&[f32], Groups),
-    planes: &Planes,
+    pair: Pair<'_>,
     layout: GradientLayout,
     parts: Parts,
     gradient: &mut [f32],
 ) {
-    assert_eq!(source.len(), inputs.sample(planes), "a sample");
-    assert_eq!(dz.len(), filters.sample(planes), "a sample's gradient");
-    assert_eq!(gradient.len(), layout.len(), "a gradient");
+    pair.check(layout, gradient);
+    let Pair { source, inputs, dz, filters, planes } = pair;
     let configured = Configured::new();
     let chunk = CHUNK.min(planes.body().next_multiple_of(DEPTH));
     let turned = Turned { pixels: chunk + 2 * planes.lead, channels: inputs.padded() };

@@ -7,31 +7,22 @@ use super::POSITIONS;
 use super::tiles::{Tiles, Transforms};
 use super::transforms::{transform_gradient, transform_input};
 use crate::buffers::Buffer;
-use crate::conv_block::lanes::panel_width;
-use crate::conv_block::planes::{GROUP, Groups, Planes};
-use crate::conv_block::weight_gradient::{GradientLayout, Products};
+use crate::conv_block::planes::GROUP;
+use crate::conv_block::weight_gradient::{GradientLayout, Pair, Products};
 
-/// Adds one sample's products to `gradient`, whose rows are
-/// `[group of inputs][position][input in the group]`.
-///
-/// `source` is the layer's input and `dz` the gradient of the convolution's result, both in planes.
+/// Adds one sample's products to `gradient`, whose steps are the positions.
 ///
 /// # Panics
 /// When a slice has not the size it must have.
 #[inline(always)]
 pub(crate) fn add_weight_gradient<S: Simd>(
     simd: S,
-    source: &[f32],
-    inputs: Groups,
-    dz: &[f32],
-    filters: Groups,
-    planes: &Planes,
+    pair: Pair<'_>,
+    layout: GradientLayout,
     gradient: &mut [f32],
 ) {
-    let layout = GradientLayout::new(inputs, POSITIONS, filters, panel_width::<S>());
-    assert_eq!(source.len(), inputs.sample(planes), "a sample");
-    assert_eq!(dz.len(), filters.sample(planes), "a sample's gradient");
-    assert_eq!(gradient.len(), layout.len(), "a gradient");
+    pair.check(layout, gradient);
+    let Pair { source, inputs, dz, filters, planes } = pair;
     let tiles = Tiles::new(planes.height, planes.width);
     let groups = inputs.count + filters.count;
     let of_inputs = Transforms::new(tiles.chunk(groups), inputs.count);

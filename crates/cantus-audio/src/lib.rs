@@ -3,8 +3,10 @@
 mod codecs;
 mod container;
 mod decode;
+mod decoder;
 mod edit_list;
 mod error;
+mod middle;
 mod mix;
 mod options;
 mod probe;
@@ -16,6 +18,7 @@ mod wav;
 
 pub use codecs::EXTENSIONS;
 pub use decode::{Audio, decode_path, decode_reader};
+pub use decoder::Decoder;
 pub use error::{AudioError, Origin};
 pub use options::{DecodeOptions, Excerpt, Limits};
 pub use probe::{Probe, probe_path, probe_reader};

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use symphonia::core::audio::{Audio as _, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::AudioDecoder;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::packet::Packet;
@@ -106,7 +107,8 @@ pub struct AudioStream {
     frames: u64,
     damage: Damage,
     barren_packets: u32,
-    interleaved: Vec<f32>,
+    /// One a channel.
+    planes: Vec<Vec<f32>>,
     pending: Vec<f32>,
     finished: bool,
 }
@@ -180,7 +182,7 @@ impl AudioStream {
                 frames: 0,
                 damage: Damage::default(),
                 barren_packets: 0,
-                interleaved: Vec::new(),
+                planes: Vec::new(),
                 pending: Vec::new(),
                 finished: false,
             };
@@ -257,7 +259,7 @@ impl AudioStream {
             };
             self.damage.packets += 1;
             let before = samples.len();
-            self.decode(&packet, samples)?;
+            self.decode(packet, samples)?;
             let added = samples.len() - before;
             if added > 0 {
                 self.barren_packets = 0;
@@ -316,8 +318,7 @@ impl AudioStream {
     }
 
     /// Appends what one packet holds; a damaged packet is counted and adds nothing.
-    fn decode(&mut self, packet: &Packet, samples: &mut Vec<f32>) -> Result<(), AudioError> {
-        let mut packet = packet.clone();
+    fn decode(&mut self, mut packet: Packet, samples: &mut Vec<f32>) -> Result<(), AudioError> {
         self.track.correct_trim(&mut packet);
         let buffer = match self.decoder.decode(&packet) {
             Ok(buffer) => buffer,
@@ -353,12 +354,19 @@ impl AudioStream {
         }
         self.limits.check_format(&self.origin, rate, channels)?;
 
-        buffer.copy_to_vec_interleaved(&mut self.interleaved);
-        let frames = self.interleaved.len() / channels.max(1);
+        let frames = buffer.frames();
         let skip = self.skip_frames.min(frames as u64) as usize;
         self.skip_frames -= skip as u64;
-        let end = self.track.playable_frames(&packet, frames, rate).max(skip);
-        append_mean(&self.interleaved[skip * channels..end * channels], channels, samples);
+        let played = skip..self.track.playable_frames(&packet, frames, rate).max(skip);
+        match buffer {
+            GenericAudioBufferRef::F32(buffer) => {
+                append_mean(buffer.iter_planes().map(|plane| &plane[played.clone()]), samples);
+            }
+            other => {
+                other.copy_to_vecs_planar(&mut self.planes);
+                append_mean(self.planes.iter().map(|plane| &plane[played.clone()]), samples);
+            }
+        }
         Ok(())
     }
 

@@ -1,17 +1,22 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod decibels;
 mod error;
 mod filter_bank;
 mod framing;
 mod key_values;
+mod log_mel;
 mod plan;
 mod scale;
 mod spectrum;
+mod stream;
 
 pub use config::{MelConfig, MelNorm, Padding};
 pub use error::MelError;
 pub use filter_bank::mel_filter_bank;
-pub use plan::{LogMel, LogMelPlan, LogMelScratch};
+pub use log_mel::LogMel;
+pub use plan::{LogMelPlan, LogMelScratch};
 pub use scale::MelScale;
 pub use spectrum::hann_window;
+pub use stream::LogMelStream;

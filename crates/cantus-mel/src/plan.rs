@@ -1,28 +1,13 @@
+use pulp::{Arch, Simd, WithSimd};
+
 use crate::{
-    MelConfig, MelError, Padding,
+    LogMelStream, MelConfig, MelError, Padding,
+    decibels::decibels,
     filter_bank::FilterBank,
-    framing::windowed_frame,
-    spectrum::{PowerSpectrum, SpectrumScratch, hann_window},
+    framing::{Held, windowed_pair},
+    log_mel::LogMel,
+    spectrum::{PowerSpectra, SpectrumScratch, hann_window, powers_of_both},
 };
-
-/// A log-mel spectrogram in decibels.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogMel {
-    /// Number of frames.
-    pub n_frames: usize,
-    /// Number of mel bands.
-    pub n_mels: usize,
-    /// `values[frame * n_mels + band]`, in decibels; the lowest band first.
-    pub values: Vec<f32>,
-}
-
-impl LogMel {
-    /// The bands of one frame, or `None` past the last frame.
-    pub fn frame(&self, frame: usize) -> Option<&[f32]> {
-        let first = frame.checked_mul(self.n_mels)?;
-        self.values.get(first..first.checked_add(self.n_mels)?)
-    }
-}
 
 /// Everything that depends on the settings alone: window, transform, filter bank. One plan serves
 /// any number of signals and threads.
@@ -30,21 +15,25 @@ impl LogMel {
 pub struct LogMelPlan {
     config: MelConfig,
     window: Vec<f64>,
-    spectrum: PowerSpectrum,
+    spectra: PowerSpectra,
     filter_bank: FilterBank,
+    /// The instructions that the processor has.
+    arch: Arch,
 }
 
 /// Buffers for one thread at work with a [`LogMelPlan`].
 pub struct LogMelScratch {
     spectrum: SpectrumScratch,
-    /// Of one frame, `n_fft / 2 + 1` bins.
-    power: Vec<f64>,
+    /// Of two frames, `n_fft / 2 + 1` bins.
+    powers: Vec<[f64; 2]>,
+    /// Of two frames, `n_mels` bands.
+    bands: Vec<[f64; 2]>,
 }
 
 impl std::fmt::Debug for LogMelScratch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LogMelScratch")
-            .field("n_fft", &self.spectrum.frame.len())
+            .field("n_fft", &self.spectrum.frames.len())
             .finish_non_exhaustive()
     }
 }
@@ -61,8 +50,9 @@ impl LogMelPlan {
         Ok(Self {
             config: config.clone(),
             window: hann_window(config.n_fft),
-            spectrum: PowerSpectrum::new(config.n_fft),
+            spectra: PowerSpectra::new(config.n_fft),
             filter_bank: FilterBank::new(config),
+            arch: Arch::new(),
         })
     }
 
@@ -86,8 +76,9 @@ impl LogMelPlan {
     /// Buffers for [`process`](Self::process), one for each thread.
     pub fn make_scratch(&self) -> LogMelScratch {
         LogMelScratch {
-            spectrum: self.spectrum.make_scratch(),
-            power: vec![0.0; self.config.n_bins()],
+            spectrum: self.spectra.make_scratch(),
+            powers: vec![[0.0; 2]; self.config.n_bins()],
+            bands: vec![[0.0; 2]; self.config.n_mels],
         }
     }
 
@@ -108,15 +99,18 @@ impl LogMelPlan {
     ) -> Result<(), MelError> {
         self.check_samples(samples)?;
         self.check_buffers(samples, scratch, out)?;
-        let half_window = (self.config.n_fft / 2) as isize;
-        for (frame, bands) in out.chunks_exact_mut(self.config.n_mels).enumerate() {
-            let start = (frame * self.config.hop_length) as isize - half_window;
-            self.process_frame(samples, start, scratch, bands);
+        scratch.bands.resize(self.config.n_mels, [0.0; 2]);
+        for (pair, bands) in out.chunks_mut(2 * self.config.n_mels).enumerate() {
+            self.process_pair(Held::whole(samples), 2 * pair, scratch, bands);
         }
-        if let Some(top_db) = self.config.top_db {
-            raise_to_top_db(out, top_db as f32);
-        }
+        self.raise_to_floor(out);
         Ok(())
+    }
+
+    /// The same frame by frame, for samples that come in pieces: the same bits, and of the samples
+    /// only a few windows are held.
+    pub fn stream(&self) -> LogMelStream<'_> {
+        LogMelStream::new(self)
     }
 
     /// [`process`](Self::process) with buffers of its own.
@@ -132,37 +126,55 @@ impl LogMelPlan {
         Ok(LogMel { n_frames, n_mels, values })
     }
 
-    /// One frame in decibels, before the floor that the loudest of all frames sets.
-    fn process_frame(
+    /// Where a frame starts, in samples; before the first for the first frames.
+    pub(crate) fn start_of(&self, frame: usize) -> isize {
+        let centre = frame.saturating_mul(self.config.hop_length);
+        centre as isize - (self.config.n_fft / 2) as isize
+    }
+
+    /// A frame and the one after it in decibels, before the floor that the loudest of all frames
+    /// sets; `frame` is even, and `bands` are those of one frame where it is the last. Frames are
+    /// paired by their position in the signal, so that they come out the same however the signal
+    /// was cut.
+    pub(crate) fn process_pair(
         &self,
-        samples: &[f32],
-        start: isize,
+        samples: Held<'_>,
+        frame: usize,
         scratch: &mut LogMelScratch,
         bands: &mut [f32],
     ) {
-        let frame = &mut scratch.spectrum.frame;
-        windowed_frame(samples, start, &self.window, self.config.padding, frame);
-        self.spectrum.process(&mut scratch.spectrum, &mut scratch.power);
-        let amin = self.config.amin;
-        self.filter_bank.apply(&scratch.power, |band, power| {
-            bands[band] = decibels(power.max(amin)) as f32;
-        });
+        let second = (bands.len() > self.config.n_mels).then(|| self.start_of(frame + 1));
+        let starts = (self.start_of(frame), second);
+        self.arch.dispatch(Windowing { plan: self, samples, starts, scratch });
+        self.spectra.transform(&mut scratch.spectrum);
+        self.arch.dispatch(Weighing { plan: self, scratch, bands });
+    }
+
+    /// Raises what lies more than `top_db` under the loudest.
+    pub(crate) fn raise_to_floor(&self, values: &mut [f32]) {
+        let Some(top_db) = self.config.top_db else { return };
+        let maximum = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let floor = maximum - top_db as f32;
+        for value in values {
+            *value = value.max(floor);
+        }
     }
 
     fn check_samples(&self, samples: &[f32]) -> Result<(), MelError> {
-        if samples.is_empty() {
-            return Err(MelError::Empty);
-        }
+        self.check_length(samples.len())?;
+        check_finite(samples, 0)
+    }
+
+    /// Whether a signal of so many samples has a spectrogram.
+    pub(crate) fn check_length(&self, samples: usize) -> Result<(), MelError> {
         let least = match self.config.padding {
             Padding::Reflect => self.config.n_fft / 2 + 1,
             Padding::Zero => 1,
         };
-        if samples.len() < least {
-            return Err(MelError::TooShort { samples: samples.len(), least });
-        }
-        match samples.iter().position(|sample| !sample.is_finite()) {
-            Some(index) => Err(MelError::NonFinite { index, value: samples[index] }),
-            None => Ok(()),
+        match samples {
+            0 => Err(MelError::Empty),
+            _ if samples < least => Err(MelError::TooShort { samples, least }),
+            _ => Ok(()),
         }
     }
 
@@ -172,7 +184,7 @@ impl LogMelPlan {
         scratch: &LogMelScratch,
         out: &[f32],
     ) -> Result<(), MelError> {
-        let scratch_n_fft = scratch.spectrum.frame.len();
+        let scratch_n_fft = scratch.spectrum.frames.len();
         if scratch_n_fft != self.config.n_fft {
             return Err(MelError::ForeignScratch {
                 expected: self.config.n_fft,
@@ -187,15 +199,59 @@ impl LogMelPlan {
     }
 }
 
-/// `10 log10(power)`, by way of the natural logarithm, which is the faster of the two.
-fn decibels(power: f64) -> f64 {
-    power.ln() * (10.0 / std::f64::consts::LN_10)
+/// Names the first sample that is infinite or not a number; `first` is the position of the first.
+pub(crate) fn check_finite(samples: &[f32], first: usize) -> Result<(), MelError> {
+    match samples.iter().position(|sample| !sample.is_finite()) {
+        Some(index) => Err(MelError::NonFinite { index: first + index, value: samples[index] }),
+        None => Ok(()),
+    }
 }
 
-fn raise_to_top_db(values: &mut [f32], top_db: f32) {
-    let maximum = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let floor = maximum - top_db;
-    for value in values {
-        *value = value.max(floor);
+// The loops below hold no instruction of any processor: compiled once for each kind that there is,
+// they become vectors by themselves, and the same bits on all, since nothing is fused.
+
+/// Two frames into the transform's buffer.
+struct Windowing<'a> {
+    plan: &'a LogMelPlan,
+    samples: Held<'a>,
+    starts: (isize, Option<isize>),
+    scratch: &'a mut LogMelScratch,
+}
+
+impl WithSimd for Windowing<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (window, padding) = (&self.plan.window, self.plan.config.padding);
+        let frames = &mut self.scratch.spectrum.frames;
+        windowed_pair(self.samples, self.starts, window, padding, frames);
+    }
+}
+
+/// From the transform to the decibels of one or two frames.
+struct Weighing<'a> {
+    plan: &'a LogMelPlan,
+    scratch: &'a mut LogMelScratch,
+    bands: &'a mut [f32],
+}
+
+impl WithSimd for Weighing<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { plan, scratch, bands } = self;
+        powers_of_both(&scratch.spectrum.frames, &mut scratch.powers);
+        plan.filter_bank.apply(&scratch.powers, &mut scratch.bands);
+        // A power that is no normal number has no exponent that `decibels` could read.
+        let amin = plan.config.amin.max(f64::MIN_POSITIVE);
+        let (first, second) = bands.split_at_mut(plan.config.n_mels);
+        for (value, powers) in first.iter_mut().zip(&scratch.bands) {
+            *value = decibels(powers[0].max(amin)) as f32;
+        }
+        for (value, powers) in second.iter_mut().zip(&scratch.bands) {
+            *value = decibels(powers[1].max(amin)) as f32;
+        }
     }
 }

@@ -1,0 +1,178 @@
+use crate::{LogMel, LogMelPlan, LogMelScratch, MelError, framing::Held, plan::check_finite};
+
+/// Samples taken in at once: what is held of them stays small however they come.
+const BLOCK: usize = 1 << 14;
+
+/// A spectrogram in the making, of samples that come in pieces.
+///
+/// The pieces may have any lengths: the spectrogram is that of
+/// [`LogMelPlan::compute`](crate::LogMelPlan::compute) to the last bit. Of the samples a few
+/// windows are held, and all frames so far, since the loudest of them sets the floor of all.
+///
+/// ```
+/// use cantus_mel::{LogMelPlan, MelConfig};
+///
+/// let samples: Vec<f32> = (0..40_000).map(|i| (i % 100) as f32 / 100.0).collect();
+/// let plan = LogMelPlan::new(&MelConfig::paper())?;
+/// let mut stream = plan.stream();
+/// for packet in samples.chunks(1_152) {
+///     stream.push(packet)?;
+/// }
+/// assert_eq!(stream.finish()?, plan.compute(&samples)?);
+/// # Ok::<(), cantus_mel::MelError>(())
+/// ```
+#[derive(Debug)]
+pub struct LogMelStream<'a> {
+    plan: &'a LogMelPlan,
+    scratch: LogMelScratch,
+    /// The samples that frames to come still need.
+    held: Vec<f32>,
+    /// Position of the first of them in the signal.
+    first_held: usize,
+    /// Of all frames so far, an even number.
+    values: Vec<f32>,
+    n_frames: usize,
+}
+
+impl<'a> LogMelStream<'a> {
+    pub(crate) fn new(plan: &'a LogMelPlan) -> Self {
+        Self {
+            plan,
+            scratch: plan.make_scratch(),
+            held: Vec::new(),
+            first_held: 0,
+            values: Vec::new(),
+            n_frames: 0,
+        }
+    }
+
+    /// Makes room for the frames of a signal of about so many samples.
+    pub fn reserve(&mut self, samples: usize) {
+        let frames = self.plan.frames(samples).saturating_sub(self.n_frames);
+        self.values.reserve(frames.saturating_mul(self.plan.config().n_mels));
+    }
+
+    /// Samples taken in so far.
+    pub fn samples(&self) -> usize {
+        self.first_held + self.held.len()
+    }
+
+    /// Takes in the next samples, at the plan's rate.
+    ///
+    /// # Errors
+    ///
+    /// [`MelError::NonFinite`], with the position in the whole signal. Nothing of `samples` is
+    /// taken in then.
+    pub fn push(&mut self, samples: &[f32]) -> Result<(), MelError> {
+        check_finite(samples, self.samples())?;
+        for block in samples.chunks(BLOCK) {
+            self.held.extend_from_slice(block);
+            self.process_whole_pairs();
+            self.let_go();
+        }
+        Ok(())
+    }
+
+    /// The spectrogram of all samples.
+    ///
+    /// # Errors
+    ///
+    /// [`MelError::Empty`] or [`MelError::TooShort`], as in
+    /// [`LogMelPlan::process`](crate::LogMelPlan::process).
+    pub fn finish(mut self) -> Result<LogMel, MelError> {
+        self.plan.check_length(self.samples())?;
+        let n_frames = self.plan.frames(self.samples());
+        while self.n_frames < n_frames {
+            self.process((n_frames - self.n_frames).min(2));
+        }
+        self.plan.raise_to_floor(&mut self.values);
+        Ok(LogMel { n_frames, n_mels: self.plan.config().n_mels, values: self.values })
+    }
+
+    /// All pairs of frames that end before the last sample.
+    fn process_whole_pairs(&mut self) {
+        let n_fft = self.plan.config().n_fft as isize;
+        let end = self.samples() as isize;
+        while self.plan.start_of(self.n_frames + 1).saturating_add(n_fft) <= end {
+            self.process(2);
+        }
+    }
+
+    /// The next `count` frames: two, or the last.
+    fn process(&mut self, count: usize) {
+        let n_mels = self.plan.config().n_mels;
+        let done = self.values.len();
+        self.values.resize(done + count * n_mels, 0.0);
+        let samples = Held::from(self.first_held, &self.held);
+        let bands = &mut self.values[done..];
+        self.plan.process_pair(samples, self.n_frames, &mut self.scratch, bands);
+        self.n_frames += count;
+    }
+
+    /// Drops the samples that no frame to come needs.
+    fn let_go(&mut self) {
+        // The last frame's mirrored half may reach back to a sample before its start.
+        let start = self.plan.start_of(self.n_frames).saturating_sub(2);
+        let needed_from = usize::try_from(start).unwrap_or(0);
+        let gone = needed_from.saturating_sub(self.first_held).min(self.held.len());
+        self.held.drain(..gone);
+        self.first_held += gone;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{MelConfig, Padding};
+    use proptest::prelude::*;
+
+    fn any_config() -> impl Strategy<Value = MelConfig> {
+        (2_usize..300, 1_usize..400, any::<bool>(), any::<bool>()).prop_map(
+            |(n_fft, hop_length, reflects, has_floor)| MelConfig {
+                n_fft,
+                hop_length,
+                n_mels: 5,
+                padding: if reflects { Padding::Reflect } else { Padding::Zero },
+                top_db: has_floor.then_some(30.0),
+                ..MelConfig::paper()
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_lengths_give_the_bits_of_the_whole(
+            config in any_config(),
+            pieces in prop::collection::vec(prop::collection::vec(-1.0_f32..1.0, 0..200), 0..12),
+        ) {
+            let plan = LogMelPlan::new(&config).unwrap();
+            let mut stream = plan.stream();
+            for piece in &pieces {
+                stream.push(piece).unwrap();
+            }
+            prop_assert_eq!(stream.finish(), plan.compute(&pieces.concat()));
+        }
+    }
+
+    #[test]
+    fn a_long_signal_is_not_held() {
+        let plan = LogMelPlan::new(&MelConfig::paper()).unwrap();
+        let mut stream = plan.stream();
+        for _ in 0..20 {
+            stream.push(&[0.25; 100_000]).unwrap();
+            assert!(stream.held.len() < 4 * 2048, "{} samples are held", stream.held.len());
+        }
+        assert_eq!(stream.samples(), 2_000_000);
+        assert_eq!(stream.finish().unwrap().n_frames, plan.frames(2_000_000));
+    }
+
+    #[test]
+    fn a_sample_that_is_no_number_is_named_by_its_place_in_the_signal() {
+        let plan = LogMelPlan::new(&MelConfig::paper()).unwrap();
+        let mut stream = plan.stream();
+        stream.push(&[0.0; 5_000]).unwrap();
+        let refused = stream.push(&[0.0, f32::INFINITY]);
+        assert_eq!(refused, Err(MelError::NonFinite { index: 5_001, value: f32::INFINITY }));
+        assert_eq!(stream.samples(), 5_000);
+    }
+}

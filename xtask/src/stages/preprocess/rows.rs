@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cantus_audio::{AudioError, Decoder};
 use cantus_cache::{AlbumFile, SongInfo};
 use cantus_corpus::Song;
 use cantus_mel::{LogMelPlan, MelError};
@@ -115,15 +116,20 @@ impl RowMaker<'_> {
         };
         // One song that trips a decoder must not end a run of a thousand.
         let work = AssertUnwindSafe(|| {
-            let audio = cantus_audio::decode_path(&path, &self.front_end.decode_options())
-                .map_err(|error| failed(error.to_string(), error.hint()))?;
-            let mel = self
-                .plan
-                .compute(&audio.samples)
-                .map_err(|error| failed(error.to_string(), mel_hint(&error)))?;
-            Ok((audio, mel))
+            let of_audio = |error: AudioError| failed(error.to_string(), error.hint());
+            let of_mel = |error: MelError| failed(error.to_string(), mel_hint(&error));
+            let mut decoder =
+                Decoder::open(&path, &self.front_end.decode_options()).map_err(of_audio)?;
+            let mut stream = self.plan.stream();
+            let mut samples = Vec::new();
+            while decoder.read(&mut samples).map_err(of_audio)? {
+                stream.push(&samples).map_err(of_mel)?;
+                samples.clear();
+            }
+            let seconds = stream.samples() as f64 / f64::from(decoder.sample_rate());
+            Ok((decoder, seconds, stream.finish().map_err(of_mel)?))
         });
-        let (audio, mel) = catch_unwind(work).unwrap_or_else(|panic| {
+        let (decoder, seconds, mel) = catch_unwind(work).unwrap_or_else(|panic| {
             Err(failed(format!("its decoder panicked: {}", panic_text(&*panic)), None))
         })?;
         let info = SongInfo {
@@ -133,12 +139,12 @@ impl RowMaker<'_> {
             title: song.title.clone(),
             source_path: song.path.to_string_lossy().into_owned(),
             source_hash: self.scanned.hash(song).to_owned(),
-            start_seconds: audio.start_seconds,
-            seconds: audio.samples.len() as f64 / f64::from(audio.sample_rate),
-            sample_rate: audio.sample_rate,
+            start_seconds: decoder.start_seconds(),
+            seconds,
+            sample_rate: decoder.sample_rate(),
             n_frames: mel.n_frames as u32,
             n_mels: mel.n_mels as u32,
-            damage: audio.damage.describe(),
+            damage: decoder.damage().describe(),
         };
         Ok(MadeRow::Spectrogram { info, mel: mel.values })
     }

@@ -57,17 +57,6 @@ impl Repetitions {
     }
 }
 
-/// `VmHWM` of this process; 0 where the system does not tell it.
-pub(crate) fn peak_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
-        .lines()
-        .find_map(|line| {
-            line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok()
-        })
-        .map_or(0.0, |kib: f64| kib / 1024.0)
-}
-
 #[cfg(test)]
 mod tests {
     use std::thread::sleep;

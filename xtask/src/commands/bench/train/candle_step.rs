@@ -8,13 +8,14 @@ use candle_nn::{
     Optimizer, ParamsAdamW, VarBuilder, VarMap, batch_norm, conv2d, linear, loss, ops,
 };
 
-use super::steps::{Repetitions, Timed, peak_mib};
+use super::steps::{Repetitions, Timed};
 use crate::cli::BenchTrainFlags;
+use crate::commands::bench::worker_process::peak_mib;
 use crate::commands::print_json;
 use crate::outcome::Outcome;
 
 /// What this workspace is built with, candle among it, whose version candle does not tell.
-const LOCK_FILE: &str = include_str!("../../../../Cargo.lock");
+const LOCK_FILE: &str = include_str!("../../../../../Cargo.lock");
 
 /// Times steps of `flags.frames[0]` frames and prints them.
 pub(crate) fn run(flags: &BenchTrainFlags) -> Result<Outcome> {

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 use cantus_kernels::Path;
 
+use super::Case;
 use super::steps::Timed;
-use super::train::{Case, times_of};
 use crate::cli::{BenchTrainFlags, Peer, Worker};
+use crate::commands::bench::worker_process::json_of;
 
 /// A network in Python, step by step the same work.
 struct Script {
@@ -62,8 +63,8 @@ impl Peer {
     /// Runs its process.
     pub(super) fn time(self, flags: &BenchTrainFlags, case: Case) -> Result<Timed> {
         match self.script() {
-            Some(script) => times_of(script.process(flags, case)),
-            None => times_of(case.process_of(Worker::Candle, flags)?),
+            Some(script) => json_of(script.process(flags, case)),
+            None => json_of(case.process_of(Worker::Candle, flags)?),
         }
         .with_context(|| format!("{self} could not be timed"))
     }

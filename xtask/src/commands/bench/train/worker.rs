@@ -5,8 +5,9 @@ use candle_core::{DType, Device, Tensor};
 use cantus_crnn::{Crnn2d, Crnn2dConfig, GruForm, Mode, cross_entropy};
 use cantus_train::{Adam, AdamSettings, TrainConfig};
 
-use super::steps::{Repetitions, Timed, peak_mib};
+use super::steps::{Repetitions, Timed};
 use crate::cli::{BenchTrainFlags, KernelPath};
+use crate::commands::bench::worker_process::peak_mib;
 use crate::commands::print_json;
 use crate::outcome::Outcome;
 

@@ -1,13 +1,20 @@
 //! `bench train`: the time of a training step and of inference, ours and the peers' in turn.
 
-use std::ffi::OsString;
+mod candle_step;
+mod peer;
+mod rows;
+mod steps;
+mod worker;
+
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cantus_kernels::{PATH_VARIABLE, Path};
 
-use super::rows::{Rounds, Row, Task};
-use super::steps::Timed;
+use rows::{Rounds, Row, Task};
+
+use super::each_once;
+use super::worker_process::json_of;
 use crate::cli::{BenchTrainFlags, CommonFlags, KernelPath, Peer, Worker};
 use crate::commands::{print, print_json};
 use crate::outcome::Outcome;
@@ -21,23 +28,17 @@ pub(super) struct Case {
     pub(super) threads: usize,
 }
 
-/// What is named twice counts once.
-fn each_once<T: Copy + PartialEq>(named: &[T]) -> Vec<T> {
-    let mut once = Vec::new();
-    for value in named {
-        if !once.contains(value) {
-            once.push(*value);
-        }
-    }
-    once
-}
-
 /// Times every combination of frames and path, a process of ours and one of each peer in turn.
 pub(crate) fn run(
     common: &CommonFlags,
     flags: &BenchTrainFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
+    match flags.worker {
+        Some(Worker::Ours(path)) => return worker::run(flags, path),
+        Some(Worker::Candle) => return candle_step::run(flags),
+        None => {}
+    }
     let threads = match common.threads {
         Some(threads) => usize::from(threads),
         None => rayon::current_num_threads(),
@@ -94,7 +95,7 @@ fn rows_of(
     let mut theirs: Vec<Rounds> = peers.iter().map(|_| Rounds::default()).collect();
     let bar = progress.bar(flags.rounds as u64, format!("{} frames", case.frames), "rounds");
     for _ in 0..flags.rounds {
-        ours.add(times_of(case.process_of(Worker::Ours(KernelPath(case.path)), flags)?)?);
+        ours.add(json_of(case.process_of(Worker::Ours(KernelPath(case.path)), flags)?)?);
         for (&peer, rounds) in peers.iter().zip(&mut theirs) {
             rounds.add(peer.time(flags, case)?);
         }
@@ -129,16 +130,4 @@ impl Case {
             .env(PATH_VARIABLE, self.path.to_string());
         Ok(process)
     }
-}
-
-/// Runs a worker. What it says beside its times is shown where it fails.
-pub(super) fn times_of(mut worker: Command) -> Result<Timed> {
-    let name = OsString::from(worker.get_program());
-    let output = worker.output().with_context(|| format!("cannot start `{}`", name.display()))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("`{}` ended with {}:\n{}", name.display(), output.status, said.trim_end());
-    }
-    serde_json::from_slice(&output.stdout)
-        .with_context(|| format!("`{}` printed no times", name.display()))
 }

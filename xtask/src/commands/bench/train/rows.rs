@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::Case;
 use super::steps::Timed;
-use super::train::Case;
 use crate::cli::Peer;
+use crate::commands::bench::median;
 
 /// What is timed.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -58,23 +59,14 @@ impl Rounds {
     }
 
     fn fastest(&self, task: Task) -> f64 {
-        self.sorted(task)[0]
+        self.times(task).iter().copied().fold(f64::INFINITY, f64::min)
     }
 
-    /// Of one time or more.
-    fn sorted(&self, task: Task) -> Vec<f64> {
-        let mut times = match task {
-            Task::Train => self.train_ms.clone(),
-            Task::Infer => self.infer_ms.clone(),
-        };
-        times.sort_by(f64::total_cmp);
-        times
-    }
-
-    fn median(&self, task: Task) -> f64 {
-        let times = self.sorted(task);
-        let (low, high) = (times[(times.len() - 1) / 2], times[times.len() / 2]);
-        f64::midpoint(low, high)
+    fn times(&self, task: Task) -> &[f64] {
+        match task {
+            Task::Train => &self.train_ms,
+            Task::Infer => &self.infer_ms,
+        }
     }
 }
 
@@ -87,7 +79,7 @@ impl Row {
             batch,
             path: case.path.to_string(),
             threads: case.threads,
-            ours_ms: ours.median(task),
+            ours_ms: median(ours.times(task)),
             ours_fastest_ms: ours.fastest(task),
             ours_peak_mib: ours.peak_mib,
             peer: None,
@@ -100,7 +92,7 @@ impl Row {
 
     /// The same with a peer's times.
     pub(super) fn beside(self, peer: Peer, rounds: &Rounds) -> Self {
-        let peer_ms = rounds.median(self.task);
+        let peer_ms = median(rounds.times(self.task));
         Self {
             peer: Some(peer.in_full(&rounds.version)),
             peer_ms: Some(peer_ms),

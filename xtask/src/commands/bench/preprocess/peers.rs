@@ -1,0 +1,154 @@
+//! The peers of `bench preprocess`: whether they are there, and a run of each.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::Case;
+use super::rows::{Task, Timed, Times};
+use crate::cli::{BenchPreprocessFlags, PreprocessPeer};
+use crate::commands::bench::worker_process::json_of_input;
+
+/// A peer that can be run.
+pub(super) struct Present {
+    pub(super) peer: PreprocessPeer,
+    program: std::path::PathBuf,
+    /// What it calls itself.
+    pub(super) name: String,
+}
+
+/// What a peer is called.
+pub(super) fn name(peer: PreprocessPeer) -> &'static str {
+    match peer {
+        PreprocessPeer::Librosa => "librosa",
+        PreprocessPeer::Ffmpeg => "ffmpeg",
+        PreprocessPeer::Mpg123 => "mpg123",
+    }
+}
+
+impl Present {
+    /// Looks for the peer; the error says why it is left out, and what to do about it.
+    pub(super) fn find(
+        peer: PreprocessPeer,
+        flags: &BenchPreprocessFlags,
+        files: &[String],
+    ) -> Result<Self, String> {
+        let (program, arguments): (_, &[&str]) = match peer {
+            PreprocessPeer::Librosa => {
+                let versions = "import librosa, soundfile, soxr; print(librosa.__version__)";
+                (flags.python.as_path(), &["-c", versions])
+            }
+            PreprocessPeer::Ffmpeg => (Path::new("ffmpeg"), &["-version"]),
+            PreprocessPeer::Mpg123 => (Path::new("mpg123"), &["--version"]),
+        };
+        if peer == PreprocessPeer::Mpg123
+            && !files.iter().all(|file| file.to_ascii_lowercase().ends_with(".mp3"))
+        {
+            return Err("it decodes nothing but mp3".to_owned());
+        }
+        let shown = program.display();
+        let answer = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| format!("`{shown}` cannot be started: {error}"))?;
+        if !answer.status.success() {
+            return Err(match peer {
+                PreprocessPeer::Librosa => format!(
+                    "`{shown}` cannot import librosa, soundfile and soxr (`pip install librosa` in \
+                     its environment, or `--python`, brings the peer)"
+                ),
+                _ => format!("`{shown}` does not tell its version"),
+            });
+        }
+        // `ffmpeg version 5.1.6-0 Copyright ...`, `mpg123 1.31.2`, `0.11.0`.
+        let answer = String::from_utf8_lossy(&answer.stdout);
+        let version =
+            answer.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        let name = format!("{} {}", name(peer), version.unwrap_or_default());
+        Ok(Self { peer, program: program.to_owned(), name })
+    }
+
+    /// All of it, in as many processes as there are threads.
+    pub(super) fn librosa(&self, case: &Case) -> Result<Times> {
+        let mut process = Command::new(&self.program);
+        process
+            .args(["-c", include_str!("librosa_peer.py")])
+            .args([case.threads.to_string(), case.sample_rate.to_string()]);
+        // A process a core: with threads of their own they would be in each other's way.
+        for library in ["OMP", "OPENBLAS", "MKL", "NUMBA"] {
+            process.env(format!("{library}_NUM_THREADS"), "1");
+        }
+        json_of_input(process, &serde_json::to_vec(case.files)?)
+            .context("librosa could not be timed")
+    }
+
+    /// A process a file, as many at once as there are threads.
+    pub(super) fn ffmpeg(&self, case: &Case, resampled: bool) -> Result<Timed> {
+        let rate = case.sample_rate.to_string();
+        self.at_once(case, case.files.len(), |index| {
+            let mut process = Command::new(&self.program);
+            process
+                .args(["-nostdin", "-v", "error", "-threads", "1", "-i", &case.files[index]])
+                .args(["-map", "0:a:0"]);
+            if resampled {
+                process.args(["-ac", "1", "-ar", &rate]);
+            }
+            process.args(["-f", "null", "-"]);
+            process
+        })
+    }
+
+    /// A process a thread.
+    pub(super) fn mpg123(&self, case: &Case) -> Result<Timed> {
+        self.at_once(case, case.threads.min(case.files.len()), |index| {
+            let mut process = Command::new(&self.program);
+            // Decodes and drops the samples.
+            process.args(["--quiet", "--test"]);
+            process.args(case.files.iter().skip(index).step_by(case.threads));
+            process
+        })
+    }
+
+    /// Runs `count` processes, as many at once as there are threads.
+    fn at_once(
+        &self,
+        case: &Case,
+        count: usize,
+        process: impl Fn(usize) -> Command + Sync,
+    ) -> Result<Timed> {
+        let next = AtomicUsize::new(0);
+        let started = Instant::now();
+        let work = || -> Result<()> {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    return Ok(());
+                }
+                let mut process = process(index);
+                let output = process.stdin(Stdio::null()).output();
+                let output = output.with_context(|| format!("cannot start {}", self.name))?;
+                if !output.status.success() {
+                    let said = String::from_utf8_lossy(&output.stderr);
+                    bail!("{} ended with {}:\n{}", self.name, output.status, said.trim_end());
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..case.threads).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().try_for_each(|thread| match thread.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        Ok(Timed { seconds: started.elapsed().as_secs_f64(), peak_mib: None })
+    }
+
+    /// True for what the peer measures within a larger task, not alone.
+    pub(super) fn measures_within(&self, task: Task) -> bool {
+        self.peer == PreprocessPeer::Librosa && task != Task::LogMel
+    }
+}

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+mod delta;
 mod error;
 mod filter_bank;
 mod framing;
@@ -10,6 +11,7 @@ mod scale;
 mod spectrum;
 
 pub use config::{MelConfig, MelNorm, Padding};
+pub use delta::{DeltaMode, DeltaPlan};
 pub use error::MelError;
 pub use filter_bank::mel_filter_bank;
 pub use plan::{LogMel, LogMelPlan, LogMelScratch};

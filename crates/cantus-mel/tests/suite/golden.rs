@@ -2,13 +2,7 @@
 
 use cantus_mel::{LogMelPlan, MelConfig, Padding, hann_window, mel_filter_bank};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden/");
-
-fn read_npy<T: npyz::Deserialize>(name: &str) -> (Vec<u64>, Vec<T>) {
-    let bytes = std::fs::read(format!("{GOLDEN}{name}.npy")).unwrap();
-    let array = npyz::NpyFile::new(&bytes[..]).unwrap();
-    (array.shape().to_vec(), array.into_vec().unwrap())
-}
+use crate::golden_files::read_npy;
 
 /// Holds `signal` to the file `expected`: down to 60 dB under the maximum, and below that.
 fn compare(signal: &str, expected: &str, sample_rate: u32, padding: Padding) {

@@ -4,5 +4,7 @@
 #![expect(clippy::print_stdout, reason = "how close the numbers come is worth seeing")]
 
 mod golden;
+mod golden_files;
 mod laws;
 mod refusals;
+mod sweep;

@@ -51,6 +51,10 @@ fn any_signal() -> impl Strategy<Value = Vec<f32>> {
     prop::collection::vec(-1.0_f32..1.0, 400..2000)
 }
 
+fn maximum(values: &[f32]) -> f32 {
+    values.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 64,
@@ -59,15 +63,57 @@ proptest! {
     })]
 
     #[test]
-    fn doubling_the_amplitude_quadruples_the_power(config in any_config(), signal in any_signal()) {
+    fn a_gain_adds_its_decibels_to_every_cell(
+        config in any_config(),
+        signal in prop::collection::vec(any::<i16>(), 400..2000),
+        gain in 1_u8..64,
+    ) {
+        // Few bits each, so that their product is exact.
+        let signal: Vec<f32> = signal.into_iter().map(|sample| f32::from(sample) / 32_768.0).collect();
+        let gain = f32::from(gain) / 8.0;
+        let louder: Vec<f32> = signal.iter().map(|sample| gain * sample).collect();
         let plan = LogMelPlan::new(&config).unwrap();
-        let twice: Vec<f32> = signal.iter().map(|sample| 2.0 * sample).collect();
-        let (once, twice) = (plan.compute(&signal).unwrap(), plan.compute(&twice).unwrap());
-        let step_db = 10.0 * 4.0_f32.log10();
-        for (once, twice) in once.values.iter().zip(&twice.values) {
-            // At the floor there is nothing to double.
-            if *once > -290.0 {
-                prop_assert!((twice - once - step_db).abs() < 1e-4, "{once} dB became {twice} dB");
+        let (before, after) = (plan.compute(&signal).unwrap(), plan.compute(&louder).unwrap());
+        let gain_db = 20.0 * gain.log10();
+        // At the floor there is nothing to amplify, and what the transform's rounding leaves does
+        // not grow in step.
+        let least = (maximum(&before.values) - 150.0).max(-290.0);
+        for (before, after) in before.values.iter().zip(&after.values) {
+            if *before > least {
+                prop_assert!((after - before - gain_db).abs() < 1e-4, "{before} to {after} dB");
+            }
+        }
+    }
+
+    #[test]
+    fn a_signal_upside_down_has_the_same_spectrogram(config in any_config(), signal in any_signal()) {
+        let plan = LogMelPlan::new(&config).unwrap();
+        let negative: Vec<f32> = signal.iter().map(|sample| -sample).collect();
+        prop_assert_eq!(plan.compute(&negative).unwrap(), plan.compute(&signal).unwrap());
+    }
+
+    #[test]
+    fn a_signal_backwards_has_the_spectrogram_backwards(
+        config in any_config(),
+        signal in any_signal(),
+    ) {
+        // An even window is the same to the left and right of the sample it is centred on. The
+        // last frame is centred on the last sample; with a hop of 1 there would be one more.
+        let n_fft = config.n_fft.next_multiple_of(2);
+        let config = MelConfig { n_fft, hop_length: config.hop_length.max(2), ..config };
+        let hops = (signal.len() - 1) / config.hop_length;
+        let signal = &signal[..=hops * config.hop_length];
+        prop_assume!(signal.len() > config.n_fft / 2);
+        let plan = LogMelPlan::new(&config).unwrap();
+        let forwards = plan.compute(signal).unwrap();
+        let reversed: Vec<f32> = signal.iter().rev().copied().collect();
+        let backwards = plan.compute(&reversed).unwrap();
+        let least = (maximum(&forwards.values) - 150.0).max(-290.0);
+        let frames = forwards.values.chunks_exact(config.n_mels);
+        let mirrored = backwards.values.chunks_exact(config.n_mels).rev();
+        for (ours, mirrored) in frames.flatten().zip(mirrored.flatten()) {
+            if *ours > least {
+                prop_assert!((ours - mirrored).abs() < 1e-4, "{ours} dB, mirrored {mirrored} dB");
             }
         }
     }
@@ -97,7 +143,7 @@ proptest! {
         let open = LogMelPlan::new(&config).unwrap().compute(&signal).unwrap();
         let config = MelConfig { top_db: Some(f64::from(top_db)), ..config };
         let closed = LogMelPlan::new(&config).unwrap().compute(&signal).unwrap();
-        let floor = open.values.iter().copied().fold(f32::NEG_INFINITY, f32::max) - top_db;
+        let floor = maximum(&open.values) - top_db;
         let raised: Vec<f32> = open.values.iter().map(|value| value.max(floor)).collect();
         prop_assert_eq!(closed.values, raised);
     }

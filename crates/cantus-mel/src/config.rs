@@ -154,7 +154,7 @@ impl MelConfig {
     }
 }
 
-fn whole_number(
+pub(crate) fn whole_number(
     setting: &'static str,
     value: usize,
     least: usize,

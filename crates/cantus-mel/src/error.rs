@@ -7,7 +7,7 @@ pub enum MelError {
     /// A setting lies outside of what makes sense.
     #[error("`{setting}` is {value}, expected {expected}")]
     Setting {
-        /// Name of the field of [`MelConfig`](crate::MelConfig).
+        /// Name of the field of [`MelConfig`](crate::MelConfig), or of the argument of a plan.
         setting: &'static str,
         /// What was given.
         value: String,
@@ -50,12 +50,31 @@ pub enum MelError {
         value: f32,
     },
     /// The buffer for the result has the wrong length.
-    #[error("the output holds {got} values, expected {expected} (frames x mel bands)")]
+    #[error("the output holds {got} values, expected {expected} (frames x bands or coefficients)")]
     OutputLength {
-        /// Frames times mel bands.
+        /// Frames times mel bands or coefficients.
         expected: usize,
         /// Length of the buffer.
         got: usize,
+    },
+    /// A matrix of features does not consist of whole frames.
+    #[error("{values} values do not make whole frames of {per_frame}")]
+    RaggedFrames {
+        /// How many values there are.
+        values: usize,
+        /// How many a frame has.
+        per_frame: usize,
+    },
+    /// The window of a delta does not fit between the first and the last frame.
+    #[error(
+        "{frames} frames are too few for deltas over {width} \
+         (the mode `nearest` takes any number)"
+    )]
+    TooFewFrames {
+        /// How many frames there are.
+        frames: usize,
+        /// Frames of a window.
+        width: usize,
     },
     /// The scratch was made by a plan with other settings.
     #[error(

@@ -2,20 +2,24 @@
 
 mod config;
 mod decibels;
+mod delta;
 mod error;
 mod filter_bank;
 mod framing;
 mod key_values;
 mod log_mel;
+mod mfcc;
 mod plan;
 mod scale;
 mod spectrum;
 mod stream;
 
 pub use config::{MelConfig, MelNorm, Padding};
+pub use delta::{DeltaMode, DeltaPlan};
 pub use error::MelError;
 pub use filter_bank::mel_filter_bank;
 pub use log_mel::LogMel;
+pub use mfcc::MfccPlan;
 pub use plan::{LogMelPlan, LogMelScratch};
 pub use scale::MelScale;
 pub use spectrum::hann_window;

@@ -1,7 +1,5 @@
 //! Frames out of samples, padded and windowed.
 
-use rustfft::num_complex::Complex;
-
 use crate::Padding;
 
 /// A signal of which the beginning may be gone already and the end not yet there.
@@ -42,29 +40,25 @@ impl<'a> Held<'a> {
     }
 }
 
-/// Two frames times the window, one as the real and one as the imaginary part; without a second
-/// frame that part is zero. `starts` are negative before the first sample.
+/// The frame that starts at `start` (negative before the first sample) times the window.
 ///
 /// Padding is never built: a frame that reaches beyond the samples looks each of them up.
 #[inline(always)]
-pub(crate) fn windowed_pair(
+pub(crate) fn windowed_frame(
     samples: Held<'_>,
-    starts: (isize, Option<isize>),
+    start: isize,
     window: &[f64],
     padding: Padding,
-    out: &mut [Complex<f64>],
+    out: &mut [f64],
 ) {
-    let inside = |start| samples.inside(start, window.len());
-    let (start, second_start) = starts;
-    if let (Some(first), Some(second)) = (inside(start), second_start.and_then(inside)) {
-        for (((value, &weight), &a), &b) in out.iter_mut().zip(window).zip(first).zip(second) {
-            *value = Complex::new(weight * f64::from(a), weight * f64::from(b));
+    if let Some(inside) = samples.inside(start, window.len()) {
+        for ((value, &weight), &sample) in out.iter_mut().zip(window).zip(inside) {
+            *value = weight * f64::from(sample);
         }
         return;
     }
-    for (offset, (value, &weight)) in (0_isize..).zip(out.iter_mut().zip(window)) {
-        let part = |start| weight * f64::from(samples.padded(start + offset, padding));
-        *value = Complex::new(part(start), second_start.map_or(0.0, part));
+    for ((position, value), &weight) in (start..).zip(out.iter_mut()).zip(window) {
+        *value = weight * f64::from(samples.padded(position, padding));
     }
 }
 
@@ -73,18 +67,13 @@ mod tests {
     use super::*;
 
     fn frame(samples: &[f32], start: isize, length: usize, padding: Padding) -> Vec<f64> {
-        pair(Held::whole(samples), (start, None), &vec![1.0; length], padding).0
+        windowed(Held::whole(samples), start, &vec![1.0; length], padding)
     }
 
-    fn pair(
-        samples: Held<'_>,
-        starts: (isize, Option<isize>),
-        window: &[f64],
-        padding: Padding,
-    ) -> (Vec<f64>, Vec<f64>) {
-        let mut out = vec![Complex::new(f64::NAN, f64::NAN); window.len()];
-        windowed_pair(samples, starts, window, padding, &mut out);
-        out.iter().map(|value| (value.re, value.im)).unzip()
+    fn windowed(samples: Held<'_>, start: isize, window: &[f64], padding: Padding) -> Vec<f64> {
+        let mut out = vec![f64::NAN; window.len()];
+        windowed_frame(samples, start, window, padding, &mut out);
+        out
     }
 
     #[test]
@@ -104,23 +93,17 @@ mod tests {
     #[test]
     fn the_window_weighs_inner_and_outer_frames_alike() {
         let samples = Held::whole(&[1.0, 2.0, 3.0, 4.0]);
-        for (starts, first, second) in [
-            ((0, Some(2)), [0.5, 4.0], [1.5, 8.0]),
-            ((-1, Some(3)), [0.0, 2.0], [2.0, 0.0]),
-            ((2, None), [1.5, 8.0], [0.0, 0.0]),
-        ] {
-            let parts = pair(samples, starts, &[0.5, 2.0], Padding::Zero);
-            assert_eq!(parts, (first.to_vec(), second.to_vec()));
+        for (start, expected) in [(0, [0.5, 4.0]), (3, [2.0, 0.0]), (-1, [0.0, 2.0])] {
+            assert_eq!(windowed(samples, start, &[0.5, 2.0], Padding::Zero), expected);
         }
     }
 
     #[test]
     fn a_beginning_that_is_gone_changes_no_frame_behind_it() {
         let all: Vec<f32> = (0_u8..20).map(f32::from).collect();
-        let window = [1.0; 6];
-        for starts in [(10, Some(13)), (14, Some(17)), (13, None)] {
-            let whole = pair(Held::whole(&all), starts, &window, Padding::Reflect);
-            let tail = pair(Held::from(9, &all[9..]), starts, &window, Padding::Reflect);
+        for start in [10, 13, 14, 17] {
+            let whole = windowed(Held::whole(&all), start, &[1.0; 6], Padding::Reflect);
+            let tail = windowed(Held::from(9, &all[9..]), start, &[1.0; 6], Padding::Reflect);
             assert_eq!(whole, tail);
         }
     }

@@ -4,9 +4,9 @@ use crate::{
     LogMelStream, MelConfig, MelError, Padding,
     decibels::decibels,
     filter_bank::FilterBank,
-    framing::{Held, windowed_pair},
+    framing::{Held, windowed_frame},
     log_mel::LogMel,
-    spectrum::{PowerSpectra, SpectrumScratch, hann_window, powers_of_both},
+    spectrum::{PowerSpectrum, SpectrumScratch, hann_window, powers},
 };
 
 /// Everything that depends on the settings alone: window, transform, filter bank. One plan serves
@@ -15,7 +15,7 @@ use crate::{
 pub struct LogMelPlan {
     config: MelConfig,
     window: Vec<f64>,
-    spectra: PowerSpectra,
+    spectrum: PowerSpectrum,
     filter_bank: FilterBank,
     /// The instructions that the processor has.
     arch: Arch,
@@ -24,16 +24,16 @@ pub struct LogMelPlan {
 /// Buffers for one thread at work with a [`LogMelPlan`].
 pub struct LogMelScratch {
     spectrum: SpectrumScratch,
-    /// Of two frames, `n_fft / 2 + 1` bins.
-    powers: Vec<[f64; 2]>,
-    /// Of two frames, `n_mels` bands.
-    bands: Vec<[f64; 2]>,
+    /// Of one frame, `n_fft / 2 + 1` bins.
+    powers: Vec<f64>,
+    /// Of one frame, `n_mels` bands.
+    bands: Vec<f64>,
 }
 
 impl std::fmt::Debug for LogMelScratch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LogMelScratch")
-            .field("n_fft", &self.spectrum.frames.len())
+            .field("n_fft", &self.spectrum.frame.len())
             .finish_non_exhaustive()
     }
 }
@@ -50,7 +50,7 @@ impl LogMelPlan {
         Ok(Self {
             config: config.clone(),
             window: hann_window(config.n_fft),
-            spectra: PowerSpectra::new(config.n_fft),
+            spectrum: PowerSpectrum::new(config.n_fft),
             filter_bank: FilterBank::new(config),
             arch: Arch::new(),
         })
@@ -76,9 +76,9 @@ impl LogMelPlan {
     /// Buffers for [`process`](Self::process), one for each thread.
     pub fn make_scratch(&self) -> LogMelScratch {
         LogMelScratch {
-            spectrum: self.spectra.make_scratch(),
-            powers: vec![[0.0; 2]; self.config.n_bins()],
-            bands: vec![[0.0; 2]; self.config.n_mels],
+            spectrum: self.spectrum.make_scratch(),
+            powers: vec![0.0; self.config.n_bins()],
+            bands: vec![0.0; self.config.n_mels],
         }
     }
 
@@ -99,9 +99,9 @@ impl LogMelPlan {
     ) -> Result<(), MelError> {
         self.check_samples(samples)?;
         self.check_buffers(samples, scratch, out)?;
-        scratch.bands.resize(self.config.n_mels, [0.0; 2]);
-        for (pair, bands) in out.chunks_mut(2 * self.config.n_mels).enumerate() {
-            self.process_pair(Held::whole(samples), 2 * pair, scratch, bands);
+        scratch.bands.resize(self.config.n_mels, 0.0);
+        for (frame, bands) in out.chunks_exact_mut(self.config.n_mels).enumerate() {
+            self.process_frame(Held::whole(samples), frame, scratch, bands);
         }
         self.raise_to_floor(out);
         Ok(())
@@ -132,21 +132,17 @@ impl LogMelPlan {
         centre as isize - (self.config.n_fft / 2) as isize
     }
 
-    /// A frame and the one after it in decibels, before the floor that the loudest of all frames
-    /// sets; `frame` is even, and `bands` are those of one frame where it is the last. Frames are
-    /// paired by their position in the signal, so that they come out the same however the signal
-    /// was cut.
-    pub(crate) fn process_pair(
+    /// A frame in decibels, before the floor that the loudest of all frames sets.
+    pub(crate) fn process_frame(
         &self,
         samples: Held<'_>,
         frame: usize,
         scratch: &mut LogMelScratch,
         bands: &mut [f32],
     ) {
-        let second = (bands.len() > self.config.n_mels).then(|| self.start_of(frame + 1));
-        let starts = (self.start_of(frame), second);
-        self.arch.dispatch(Windowing { plan: self, samples, starts, scratch });
-        self.spectra.transform(&mut scratch.spectrum);
+        let start = self.start_of(frame);
+        self.arch.dispatch(Windowing { plan: self, samples, start, scratch });
+        self.spectrum.transform(&mut scratch.spectrum);
         self.arch.dispatch(Weighing { plan: self, scratch, bands });
     }
 
@@ -184,7 +180,7 @@ impl LogMelPlan {
         scratch: &LogMelScratch,
         out: &[f32],
     ) -> Result<(), MelError> {
-        let scratch_n_fft = scratch.spectrum.frames.len();
+        let scratch_n_fft = scratch.spectrum.frame.len();
         if scratch_n_fft != self.config.n_fft {
             return Err(MelError::ForeignScratch {
                 expected: self.config.n_fft,
@@ -210,11 +206,11 @@ pub(crate) fn check_finite(samples: &[f32], first: usize) -> Result<(), MelError
 // The loops below hold no instruction of any processor: compiled once for each kind that there is,
 // they become vectors by themselves, and the same bits on all, since nothing is fused.
 
-/// Two frames into the transform's buffer.
+/// A frame into the transform's buffer.
 struct Windowing<'a> {
     plan: &'a LogMelPlan,
     samples: Held<'a>,
-    starts: (isize, Option<isize>),
+    start: isize,
     scratch: &'a mut LogMelScratch,
 }
 
@@ -224,12 +220,12 @@ impl WithSimd for Windowing<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let (window, padding) = (&self.plan.window, self.plan.config.padding);
-        let frames = &mut self.scratch.spectrum.frames;
-        windowed_pair(self.samples, self.starts, window, padding, frames);
+        let frame = &mut self.scratch.spectrum.frame;
+        windowed_frame(self.samples, self.start, window, padding, frame);
     }
 }
 
-/// From the transform to the decibels of one or two frames.
+/// From the transform to decibels.
 struct Weighing<'a> {
     plan: &'a LogMelPlan,
     scratch: &'a mut LogMelScratch,
@@ -242,16 +238,12 @@ impl WithSimd for Weighing<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self { plan, scratch, bands } = self;
-        powers_of_both(&scratch.spectrum.frames, &mut scratch.powers);
+        powers(&scratch.spectrum.bins, &mut scratch.powers);
         plan.filter_bank.apply(&scratch.powers, &mut scratch.bands);
         // A power that is no normal number has no exponent that `decibels` could read.
         let amin = plan.config.amin.max(f64::MIN_POSITIVE);
-        let (first, second) = bands.split_at_mut(plan.config.n_mels);
-        for (value, powers) in first.iter_mut().zip(&scratch.bands) {
-            *value = decibels(powers[0].max(amin)) as f32;
-        }
-        for (value, powers) in second.iter_mut().zip(&scratch.bands) {
-            *value = decibels(powers[1].max(amin)) as f32;
+        for (value, power) in bands.iter_mut().zip(&scratch.bands) {
+            *value = decibels(power.max(amin)) as f32;
         }
     }
 }

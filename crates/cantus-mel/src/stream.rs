@@ -29,7 +29,7 @@ pub struct LogMelStream<'a> {
     held: Vec<f32>,
     /// Position of the first of them in the signal.
     first_held: usize,
-    /// Of all frames so far, an even number.
+    /// Of all frames so far.
     values: Vec<f32>,
     n_frames: usize,
 }
@@ -67,7 +67,7 @@ impl<'a> LogMelStream<'a> {
         check_finite(samples, self.samples())?;
         for block in samples.chunks(BLOCK) {
             self.held.extend_from_slice(block);
-            self.process_whole_pairs();
+            self.process_whole_frames();
             self.let_go();
         }
         Ok(())
@@ -83,30 +83,28 @@ impl<'a> LogMelStream<'a> {
         self.plan.check_length(self.samples())?;
         let n_frames = self.plan.frames(self.samples());
         while self.n_frames < n_frames {
-            self.process((n_frames - self.n_frames).min(2));
+            self.process_next();
         }
         self.plan.raise_to_floor(&mut self.values);
         Ok(LogMel { n_frames, n_mels: self.plan.config().n_mels, values: self.values })
     }
 
-    /// All pairs of frames that end before the last sample.
-    fn process_whole_pairs(&mut self) {
+    /// All frames that end before the last sample.
+    fn process_whole_frames(&mut self) {
         let n_fft = self.plan.config().n_fft as isize;
         let end = self.samples() as isize;
-        while self.plan.start_of(self.n_frames + 1).saturating_add(n_fft) <= end {
-            self.process(2);
+        while self.plan.start_of(self.n_frames).saturating_add(n_fft) <= end {
+            self.process_next();
         }
     }
 
-    /// The next `count` frames: two, or the last.
-    fn process(&mut self, count: usize) {
-        let n_mels = self.plan.config().n_mels;
+    fn process_next(&mut self) {
         let done = self.values.len();
-        self.values.resize(done + count * n_mels, 0.0);
+        self.values.resize(done + self.plan.config().n_mels, 0.0);
         let samples = Held::from(self.first_held, &self.held);
         let bands = &mut self.values[done..];
-        self.plan.process_pair(samples, self.n_frames, &mut self.scratch, bands);
-        self.n_frames += count;
+        self.plan.process_frame(samples, self.n_frames, &mut self.scratch, bands);
+        self.n_frames += 1;
     }
 
     /// Drops the samples that no frame to come needs.

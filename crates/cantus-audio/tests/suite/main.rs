@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "functions shared by tests fail as the tests do")]
 
 mod bad_input;
+mod decoding;
 mod excerpts;
 mod fixtures;
 mod mutations;

@@ -129,13 +129,8 @@ proptest! {
         let later = plan.compute(&signal[config.hop_length..]).unwrap();
         prop_assert_eq!(later.n_frames + 1, whole.n_frames);
         let margin = config.n_fft.div_ceil(2).div_ceil(config.hop_length);
-        // Frames are transformed in pairs: beside another one a frame rounds otherwise, in f64.
-        let least = (maximum(&whole.values) - 150.0).max(-290.0);
         for frame in margin..later.n_frames.saturating_sub(margin) {
-            let (moved, there) = (later.frame(frame).unwrap(), whole.frame(frame + 1).unwrap());
-            for (moved, there) in moved.iter().zip(there).filter(|(_, there)| **there > least) {
-                prop_assert!((moved - there).abs() <= 1e-4, "{moved} dB was {there} dB");
-            }
+            prop_assert_eq!(later.frame(frame), whole.frame(frame + 1));
         }
     }
 

@@ -123,8 +123,9 @@ fn every_published_package_carries_its_licences_readme_changelog_and_an_example(
             assert!(listed.contains(&file), "{name} goes without {file}");
             assert!(folder.join(file).metadata().unwrap().len() > 0, "{name}: {file} is empty");
         }
-        let is_example = |file: &&str| Path::new(file).parent() == Some(Path::new("examples"));
-        assert!(listed.iter().any(|file| is_example(&file)), "{name} has no example");
+        let an_example =
+            listed.iter().any(|file| Path::new(file).parent() == Some(Path::new("examples")));
+        assert!(an_example, "{name} has no example");
         assert!(!listed.iter().any(|file| file.starts_with("tests")), "{name} carries its tests");
     }
 }

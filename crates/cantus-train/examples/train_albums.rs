@@ -35,7 +35,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
     let store = Arc::new(SpectrogramStore::load(&wanted, MEMORY_BYTES)?);
     let front_end = store.configuration().clone();
-    let data = data(store)?;
+    let data = data(&store)?;
     println!(
         "{} artists, {} clips to learn from, {} to validate on",
         data.labels.len(),
@@ -77,7 +77,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 
 /// Artists as classes, in alphabetical order; every fifth song of each, from the first on, to
 /// validate on.
-fn data(store: Arc<SpectrogramStore>) -> Result<TrainingData, Box<dyn Error>> {
+fn data(store: &Arc<SpectrogramStore>) -> Result<TrainingData, Box<dyn Error>> {
     let mut songs_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (position, song) in store.songs().iter().enumerate() {
         songs_of.entry(&song.artist).or_default().push(position);

@@ -35,12 +35,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("front end   {key} = {value}");
     }
 
-    let clips = match arguments.next() {
-        Some(path) => safetensors::load(path, &Device::Cpu)?.into_iter().collect(),
-        None => {
-            let shape = (config.n_mels, file.frames_per_clip);
-            BTreeMap::from([("silence".to_owned(), Tensor::full(SILENCE, shape, &Device::Cpu)?)])
-        }
+    let clips: BTreeMap<String, Tensor> = if let Some(path) = arguments.next() {
+        safetensors::load(path, &Device::Cpu)?.into_iter().collect()
+    } else {
+        let shape = (config.n_mels, file.frames_per_clip);
+        BTreeMap::from([("silence".to_owned(), Tensor::full(SILENCE, shape, &Device::Cpu)?)])
     };
     for (name, clip) in clips {
         let clip = if clip.rank() == 2 { clip.unsqueeze(0)? } else { clip };

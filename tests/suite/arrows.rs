@@ -1,9 +1,8 @@
 //! The drawing in `docs/architecture.md`, held against the manifests.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
-use serde_json::Value;
+use crate::manifests::packages;
 
 /// Which sibling may stand on which.
 const ARROWS: [(&str, &[&str]); 9] = [
@@ -17,17 +16,6 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("cantus-pipeline", &[]),
     ("cantus-train", &["cantus-cache", "cantus-crnn", "cantus-kernels"]),
 ];
-
-fn packages() -> Vec<Value> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().clone()
-}
 
 #[test]
 fn only_the_arrows_of_the_drawing_exist() {
@@ -47,15 +35,5 @@ fn only_the_arrows_of_the_drawing_exist() {
             let is_ours = on.starts_with("cantus-") || on == "xtask";
             assert!(!is_ours || allowed.contains(&on), "{name} depends on {on}");
         }
-    }
-}
-
-#[test]
-fn every_package_inherits_the_workspaces_edition_licence_and_rust_version() {
-    for package in packages() {
-        let name = package["name"].as_str().unwrap();
-        assert_eq!(package["edition"], "2024", "{name}");
-        assert_eq!(package["license"], "MIT OR Apache-2.0", "{name}");
-        assert_eq!(package["rust_version"], "1.89", "{name}");
     }
 }

@@ -7,5 +7,6 @@ mod bad_input;
 mod checkout;
 mod demo;
 mod interrupt;
+mod manifests;
 mod pipeline;
 mod staleness;

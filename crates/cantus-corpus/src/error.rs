@@ -172,6 +172,7 @@ pub enum CorpusError {
 /// An artist of whom there is one album only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{artist}: `{album}`")]
+#[non_exhaustive]
 pub struct OneAlbum {
     /// The artist.
     pub artist: String,

@@ -26,6 +26,7 @@ pub struct ScanOptions {
 /// Which of its tags says whose recording a song is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ArtistTag {
     /// The album's artist, unless there is none or it says "various artists"; then the song's.
     /// A guest on one song (`X feat. Y`) does not become a class that way.

@@ -26,6 +26,7 @@ pub enum Part {
 /// What must not stand in two parts (the paper's section on the producer effect).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum SplitKind {
     /// A song. Songs of one album may stand in different parts.
     #[default]
@@ -37,6 +38,7 @@ pub enum SplitKind {
 /// Whose random numbers draw a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum SplitRng {
     /// This project's: ChaCha8, the same on every machine and for any corpus.
     #[default]

@@ -7,6 +7,7 @@ use crate::corpus::Corpus;
 /// What a corpus holds, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct CorpusSummary {
     /// Artists, that is, classes.
     pub artists: usize,
@@ -21,6 +22,7 @@ pub struct CorpusSummary {
 /// One artist's line of a [`CorpusSummary`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ArtistSummary {
     /// The artist's name: the class label.
     pub artist: String,

@@ -39,6 +39,7 @@ pub struct BatchStatistics {
 
 /// What a model says of a batch.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Forward {
     /// `[batch, class]`, before the softmax.
     pub logits: Tensor,

@@ -92,7 +92,7 @@ pub enum CrnnError {
 
     /// The file is no safetensors file, or its header contradicts its size.
     #[error("not a valid safetensors file: {0}")]
-    SafeTensors(#[from] safetensors::SafeTensorError),
+    SafeTensors(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// The file's metadata is not what this crate writes.
     #[error("model metadata: {problem}")]
@@ -139,4 +139,11 @@ pub enum CrnnError {
     /// candle failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+}
+
+impl CrnnError {
+    /// Keeps the library's type, and so its version, out of this crate's interface.
+    pub(crate) fn safetensors(error: safetensors::SafeTensorError) -> Self {
+        Self::SafeTensors(Box::new(error))
+    }
 }

@@ -14,3 +14,6 @@ pub use crnn2d::{BatchStatistics, Crnn2d, Forward, Mode};
 pub use error::CrnnError;
 pub use loss::{PROBABILITY_FLOOR, cross_entropy};
 pub use model_file::{MAX_MODEL_BYTES, ModelFile};
+
+/// candle, in the version whose tensors this crate takes and returns.
+pub use candle_core;

@@ -99,9 +99,10 @@ impl ModelFile {
         let mut views = Vec::with_capacity(contents.len());
         for (name, bytes) in &contents {
             let shape = self.tensors[*name].dims().to_vec();
-            views.push((*name, TensorView::new(Dtype::F32, shape, bytes)?));
+            let view = TensorView::new(Dtype::F32, shape, bytes).map_err(CrnnError::safetensors)?;
+            views.push((*name, view));
         }
-        Ok(safetensors::serialize(views, Some(metadata))?)
+        safetensors::serialize(views, Some(metadata)).map_err(CrnnError::safetensors)
     }
 
     /// Reads what [`to_bytes`](Self::to_bytes) wrote. Needs no more memory than a few times the
@@ -112,8 +113,8 @@ impl ModelFile {
     /// missing, unknown, not f32, of another shape or not finite, or labels are missing, empty,
     /// twice there or too many.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CrnnError> {
-        let contents = SafeTensors::deserialize(bytes)?;
-        let (_, header) = SafeTensors::read_metadata(bytes)?;
+        let contents = SafeTensors::deserialize(bytes).map_err(CrnnError::safetensors)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(CrnnError::safetensors)?;
         let metadata = parse_metadata(header.metadata().as_ref())?;
         metadata.config.validate()?;
         let wanted = wanted(&metadata.config);

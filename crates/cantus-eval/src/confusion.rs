@@ -31,6 +31,7 @@ impl TryFrom<RawConfusionMatrix> for ConfusionMatrix {
 
 /// A true class that was taken for another one.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ConfusedPair {
     /// Index of the true class.
     pub truth: usize,

@@ -12,6 +12,7 @@ const STYLE: &str = include_str!("../templates/figure.css");
 
 /// Where a picture will stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Placement {
     /// In a file of its own, with a ground of its own.
     Standalone,

@@ -43,3 +43,6 @@ pub use gru::{GruKind, GruParameters, gru};
 pub use lstm::{LstmKind, LstmParameters, lstm};
 pub use max_pool::max_pool2d;
 pub use path::{PATH_VARIABLE, Path};
+
+/// candle, in the version whose tensors this crate takes and returns.
+pub use candle_core;

@@ -26,6 +26,7 @@ pub struct Lock {
 
 /// Who holds a lock, as far as the lock file tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Holder {
     /// The process's id.
     pub pid: Option<u32>,

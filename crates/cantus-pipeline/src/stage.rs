@@ -85,6 +85,7 @@ impl Verdict {
 
 /// A stage with its verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct PlannedStage {
     /// The stage's name.
     pub stage: String,

@@ -36,6 +36,7 @@ pub struct StatCache {
 
 /// How many files were read and how many were not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StatCacheCounts {
     /// Files that were read and hashed.
     pub hashed: u64,

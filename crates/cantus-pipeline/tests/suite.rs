@@ -331,3 +331,17 @@ fn a_killed_writer_leaves_the_old_file_a_leftover_to_sweep_and_a_free_lock() {
     assert_eq!(sweep_leftovers(folder.path()).unwrap().len(), 1);
     assert_eq!(fs::read(&path).unwrap(), b"old");
 }
+
+const fn shared<T: Send + Sync + 'static>() {}
+
+/// What may go from thread to thread and be shared between them: held while this compiles.
+const _: () = {
+    shared::<AtomicFile>();
+    shared::<Fingerprint>();
+    shared::<Lock>();
+    shared::<LockError>();
+    shared::<PipelineError>();
+    shared::<Plan>();
+    shared::<Stage>();
+    shared::<StatCache>();
+};

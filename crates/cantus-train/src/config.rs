@@ -18,6 +18,7 @@ pub enum AdamForm {
 /// How much each class counts in the training loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ClassWeights {
     /// Every clip counts the same, as in the paper.
     #[default]

@@ -41,6 +41,7 @@ pub enum Event<'a> {
 
 /// The state of an epoch after a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct StepReport {
     /// Counted from 1.
     pub epoch: usize,

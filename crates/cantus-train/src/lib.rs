@@ -26,3 +26,6 @@ pub use network::{Network, Output};
 pub use predict::{ClipPredictions, predict};
 pub use source::{ClipSource, SourceError};
 pub use trainer::{Trainer, TrainingData};
+
+/// candle, in the version whose tensors this crate takes and returns.
+pub use candle_core;

@@ -8,6 +8,7 @@ mod excerpts;
 mod fixtures;
 mod mutations;
 mod resampling;
+mod threads;
 mod wav;
 
 use std::path::PathBuf;

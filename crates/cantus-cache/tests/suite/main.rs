@@ -7,6 +7,7 @@ mod damage;
 mod foreign;
 mod round_trip;
 mod store;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -11,3 +11,4 @@ mod music_folder;
 mod scanning;
 mod split_laws;
 mod split_tables;
+mod threads;

@@ -12,3 +12,4 @@ mod gradients;
 mod loss;
 mod model;
 mod model_file;
+mod threads;

@@ -9,3 +9,4 @@ mod laws;
 mod parquet_files;
 mod samples;
 mod scores_file;
+mod threads;

@@ -95,6 +95,7 @@ pub struct ConvBlock<'a> {
 
 /// What several blocks return in training.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ConvBlocksTraining {
     /// Of the last block, `[batch, pooled mel, pooled frame, filter]`.
     pub output: Tensor,

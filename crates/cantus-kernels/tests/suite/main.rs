@@ -17,3 +17,4 @@ mod numbers;
 mod pooling;
 mod recurrent;
 mod reference;
+mod threads;

@@ -7,4 +7,5 @@ mod golden;
 mod learning;
 mod resuming;
 mod stored;
+mod threads;
 mod toy;

@@ -1,0 +1,14 @@
+//! What may go from thread to thread and be shared between them: held while this compiles.
+
+use cantus_crnn::Crnn2d;
+use cantus_train::{Adam, ClipSet, TrainError, Trainer, TrainingData};
+
+const fn shared<T: Send + Sync + 'static>() {}
+
+const _: () = {
+    shared::<Adam>();
+    shared::<ClipSet>();
+    shared::<TrainError>();
+    shared::<Trainer<Crnn2d>>();
+    shared::<TrainingData>();
+};

@@ -15,6 +15,9 @@ use crate::stages::scan::Scanned;
 use super::front_end::FrontEnd;
 use super::index::FailedSong;
 
+/// Room for a song of so many seconds is made by what its header says.
+const MOST_SECONDS_BELIEVED: f64 = 1_200.0;
+
 /// A row to be written.
 pub(crate) struct Row {
     /// The file of the album, relative to the folder of spectrograms.
@@ -121,6 +124,9 @@ impl RowMaker<'_> {
             let mut decoder =
                 Decoder::open(&path, &self.front_end.decode_options()).map_err(of_audio)?;
             let mut stream = self.plan.stream();
+            // Saves copies of a usual song; a header that lies about its length gets no more.
+            let stated_seconds = decoder.source().seconds.min(MOST_SECONDS_BELIEVED);
+            stream.reserve((stated_seconds * f64::from(decoder.sample_rate())) as usize);
             let mut samples = Vec::new();
             while decoder.read(&mut samples).map_err(of_audio)? {
                 stream.push(&samples).map_err(of_mel)?;

@@ -31,19 +31,8 @@ const SHARED_ALBUM_VALIDATES_ONE_IN: usize = 5;
 pub fn split_by_album(corpus: &Corpus, seed: u64, rng: SplitRng) -> Result<Split, CorpusError> {
     check_two_artists(corpus)?;
     let corpus = &Corpus::new(corpus.root.clone(), corpus.songs.clone())?;
+    check_two_albums(corpus)?;
     let artists = corpus.artists();
-    let with_one_album: Vec<OneAlbum> = artists
-        .iter()
-        .filter(|(_, albums)| albums.len() < 2)
-        .filter_map(|(artist, albums)| {
-            let (album, _) = albums.first_key_value()?;
-            Some(OneAlbum { artist: (*artist).to_owned(), album: (*album).to_owned() })
-        })
-        .collect();
-    if !with_one_album.is_empty() {
-        return Err(CorpusError::ArtistsWithOneAlbum { artists: with_one_album });
-    }
-
     let counts: Vec<usize> = artists.values().map(BTreeMap::len).collect();
     let orders = match rng {
         SplitRng::Cantus => counts.iter().enumerate().map(|(i, &n)| order(i, n, seed)).collect(),
@@ -69,7 +58,24 @@ pub fn split_by_album(corpus: &Corpus, seed: u64, rng: SplitRng) -> Result<Split
             }
         }
     }
-    Split::new(corpus, SplitKind::Album, seed, rng, parts)
+    Split::new(corpus, SplitKind::Album, seed, rng, None, parts)
+}
+
+/// One album cannot be both learnt from and tested on.
+pub(crate) fn check_two_albums(corpus: &Corpus) -> Result<(), CorpusError> {
+    let artists = corpus.artists();
+    let with_one_album: Vec<OneAlbum> = artists
+        .iter()
+        .filter(|(_, albums)| albums.len() < 2)
+        .filter_map(|(artist, albums)| {
+            let (album, _) = albums.first_key_value()?;
+            Some(OneAlbum { artist: (*artist).to_owned(), album: (*album).to_owned() })
+        })
+        .collect();
+    match with_one_album.is_empty() {
+        true => Ok(()),
+        false => Err(CorpusError::ArtistsWithOneAlbum { artists: with_one_album }),
+    }
 }
 
 fn order(artist: usize, albums: usize, seed: u64) -> Vec<usize> {

@@ -106,6 +106,17 @@ pub enum CorpusError {
         /// The part.
         part: Part,
     },
+    /// A fold that there is none of.
+    #[error(
+        "there is no fold {number} of {of}; expected 2 to {} folds, counted from 1",
+        crate::Fold::MOST
+    )]
+    NoSuchFold {
+        /// Which was asked for.
+        number: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// NumPy's generator takes seeds of 32 bits.
     #[error("the original's generator takes seeds up to 4294967295, found {seed}")]
     OriginalSeed {
@@ -286,7 +297,8 @@ impl CorpusError {
             Self::ArtistsWithOneAlbum { .. } => {
                 "add an album of them, leave them out, or split by song"
             }
-            Self::EmptyPart { .. } => "add songs or albums, or split by song",
+            Self::EmptyPart { .. } => "add songs or albums, take fewer folds, or split by song",
+            Self::NoSuchFold { .. } => "four folds or ten are usual",
             Self::OriginalSeed { .. } => {
                 "choose a smaller seed, or the project's own generator (`cantus`)"
             }

@@ -15,6 +15,12 @@ pub(crate) enum Purpose {
     AlbumOrder = 3,
     /// The order of the songs of an album that two parts share; position: the artist.
     SharedAlbum = 4,
+    /// The order in which one artist's songs or albums are dealt to folds; position: the artist.
+    FoldOrder = 5,
+    /// Who validates one song more when shares are equally near to it; position: the fold.
+    FoldShareTies = 6,
+    /// Which songs of one artist validate; position: the artist and the fold.
+    FoldValidation = 7,
 }
 
 /// ChaCha8, as its 2008 paper has it; only the drawing of numbers and orders from it is ours, so

@@ -32,23 +32,28 @@ use crate::split::{Part, Split, SplitKind, SplitRng, check_two_artists};
 pub fn split_by_song(corpus: &Corpus, seed: u64, rng: SplitRng) -> Result<Split, CorpusError> {
     check_two_artists(corpus)?;
     let corpus = &Corpus::new(corpus.root.clone(), corpus.songs.clone())?;
-    let artists: Vec<(&str, Vec<&Song>)> = songs_by_artist(corpus);
-    let with_one_song: Vec<String> = artists
-        .iter()
-        .filter(|(_, songs)| songs.len() < 2)
-        .map(|(artist, _)| (*artist).to_owned())
-        .collect();
-    if !with_one_song.is_empty() {
-        return Err(CorpusError::ArtistsWithOneSong { artists: with_one_song });
-    }
+    check_two_songs(corpus)?;
+    let artists = songs_by_artist(corpus);
     let parts = match rng {
         SplitRng::Cantus => draw(&artists, seed),
         SplitRng::Original => draw_as_original(corpus, &artists, seed)?,
     };
-    Split::new(corpus, SplitKind::Song, seed, rng, parts)
+    Split::new(corpus, SplitKind::Song, seed, rng, None, parts)
 }
 
-fn songs_by_artist(corpus: &Corpus) -> Vec<(&str, Vec<&Song>)> {
+/// One song cannot be both learnt from and tested on.
+pub(crate) fn check_two_songs(corpus: &Corpus) -> Result<(), CorpusError> {
+    let artists = songs_by_artist(corpus).into_iter();
+    let with_one_song = artists.filter(|(_, songs)| songs.len() < 2);
+    let with_one_song: Vec<String> = with_one_song.map(|(artist, _)| artist.to_owned()).collect();
+    match with_one_song.is_empty() {
+        true => Ok(()),
+        false => Err(CorpusError::ArtistsWithOneSong { artists: with_one_song }),
+    }
+}
+
+/// Each artist's songs, artists by name.
+pub(crate) fn songs_by_artist(corpus: &Corpus) -> Vec<(&str, Vec<&Song>)> {
     let mut artists: BTreeMap<&str, Vec<&Song>> = BTreeMap::new();
     for song in &corpus.songs {
         artists.entry(&song.artist).or_default().push(song);
@@ -82,7 +87,7 @@ fn draw(artists: &[(&str, Vec<&Song>)], seed: u64) -> BTreeMap<String, Part> {
 
 /// Each artist's share of a tenth (rounded up) of all songs: its proportion rounded down, or up
 /// for those with the largest remainders. Nobody gives its last song.
-fn shares_of_a_tenth(counts: &[usize], draws: &mut Draws) -> Vec<usize> {
+pub(crate) fn shares_of_a_tenth(counts: &[usize], draws: &mut Draws) -> Vec<usize> {
     let total: usize = counts.iter().sum();
     let wanted = total.div_ceil(10);
     let mut shares: Vec<usize> = counts.iter().map(|count| count * wanted / total).collect();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::album_split::split_by_album;
 use crate::corpus::Corpus;
 use crate::error::{CorpusError, counted, listed};
+use crate::folds::Fold;
 use crate::song_split::split_by_song;
 
 /// What a song is used for.
@@ -90,6 +91,9 @@ pub struct Split {
     pub seed: u64,
     /// The generator it was drawn with.
     pub rng: SplitRng,
+    /// Which of several folds it is, where it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
     /// The part of each song, by id.
     pub parts: BTreeMap<String, Part>,
     /// What to know before reading much into scores. Not saved in the table, since
@@ -143,9 +147,10 @@ impl Split {
         kind: SplitKind,
         seed: u64,
         rng: SplitRng,
+        fold: Option<Fold>,
         parts: BTreeMap<String, Part>,
     ) -> Result<Self, CorpusError> {
-        let mut split = Self { kind, seed, rng, parts, warnings: Vec::new() };
+        let mut split = Self { kind, seed, rng, fold, parts, warnings: Vec::new() };
         for part in Part::ALL {
             if split.count(part) == 0 {
                 return Err(CorpusError::EmptyPart { part });
@@ -172,7 +177,9 @@ impl Split {
         let artists = corpus.artists();
         let with_two_albums: Vec<String> = artists
             .iter()
-            .filter(|(_, albums)| self.kind == SplitKind::Album && albums.len() == 2)
+            .filter(|(_, albums)| {
+                self.kind == SplitKind::Album && self.fold.is_none() && albums.len() == 2
+            })
             .map(|(artist, _)| (*artist).to_owned())
             .collect();
         if !with_two_albums.is_empty() {

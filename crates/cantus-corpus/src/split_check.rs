@@ -12,8 +12,9 @@ impl Split {
     ///
     /// Every song of the corpus stands in exactly one part (that none stands in two is given by
     /// [`Split::parts`] and checked on reading), no other song is named, and under
-    /// [`SplitKind::Album`] no album stands in two parts. One exception: of an artist with two
-    /// albums, the one that does not test may both train and validate.
+    /// [`SplitKind::Album`] no album stands in two parts. Two exceptions: of an artist with two
+    /// albums, the one that does not test may both train and validate; in a fold so may any album
+    /// that does not test.
     ///
     /// # Errors
     ///
@@ -47,7 +48,8 @@ impl Split {
             for (album, songs) in &albums {
                 let parts: BTreeSet<Part> =
                     songs.iter().filter_map(|song| self.parts.get(&song.id).copied()).collect();
-                let may_share = albums.len() == 2 && !parts.contains(&Part::Test);
+                let shares = albums.len() == 2 || self.fold.is_some();
+                let may_share = shares && !parts.contains(&Part::Test);
                 if parts.len() > 1 && !may_share {
                     return Err(CorpusError::AlbumInTwoParts {
                         artist: artist.to_owned(),

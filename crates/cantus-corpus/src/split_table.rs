@@ -11,13 +11,17 @@ use crate::tsv::{Row, Table, write_row};
 
 const COLUMNS: [&str; 5] = ["song", "part", "kind", "seed", "rng"];
 
+/// A sixth column, of folds alone.
+const FOLD: &str = "fold";
+
 impl Split {
     /// Writes the split as tab-separated values, sorted by song id.
     ///
     /// The columns are `song` (its id), `part` (`train`, `validation` or `test`), and, the same in
-    /// every row, `kind` (`song` or `album`), `seed` and `rng` (`cantus` or `original`). Ids with
-    /// tabs, double quotes or line breaks stand in double quotes, those inside doubled, as pandas
-    /// and DuckDB read them. The same split always gives the same bytes.
+    /// every row, `kind` (`song` or `album`), `seed` and `rng` (`cantus` or `original`); of a fold
+    /// also `fold` (such as `2/4`). Ids with tabs, double quotes or line breaks stand in double
+    /// quotes, those inside doubled, as pandas and DuckDB read them. The same split always gives
+    /// the same bytes.
     ///
     /// # Errors
     ///
@@ -26,9 +30,16 @@ impl Split {
         let (kind, seed, rng) =
             (self.kind.to_string(), self.seed.to_string(), self.rng.to_string());
         let mut write = || -> io::Result<()> {
-            write_row(&mut to, &COLUMNS)?;
+            let fold = self.fold.map(|fold| fold.to_string());
+            write_row(
+                &mut to,
+                &COLUMNS.into_iter().chain(fold.as_ref().map(|_| FOLD)).collect::<Vec<_>>(),
+            )?;
             for (song, part) in &self.parts {
-                write_row(&mut to, &[song, &part.to_string(), &kind, &seed, &rng])?;
+                let part = part.to_string();
+                let mut row = vec![song.as_str(), &part, &kind, &seed, &rng];
+                row.extend(fold.as_deref());
+                write_row(&mut to, &row)?;
             }
             to.flush()
         };
@@ -95,11 +106,15 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Split, CorpusError> {
         .cell(first, "rng")
         .parse()
         .map_err(|_| unknown(first, "rng", "`cantus` or `original`"))?;
+    let fold = match table.cell(first, FOLD) {
+        "" => None,
+        text => Some(text.parse().map_err(|_| unknown(first, FOLD, "a fold such as `2/4`"))?),
+    };
 
     let mut parts = BTreeMap::new();
     let mut lines = BTreeMap::new();
     for row in &table.rows {
-        for column in ["kind", "seed", "rng"] {
+        for column in ["kind", "seed", "rng", FOLD] {
             let (here, there) = (table.cell(row, column), table.cell(first, column));
             if here != there {
                 let (first, found) = (there.to_owned(), here.to_owned());
@@ -116,5 +131,5 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Split, CorpusError> {
         }
         parts.insert(id, part);
     }
-    Ok(Split { kind, seed, rng, parts, warnings: Vec::new() })
+    Ok(Split { kind, seed, rng, fold, parts, warnings: Vec::new() })
 }

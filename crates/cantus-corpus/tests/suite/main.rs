@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod folds;
 mod golden;
 mod manifests;
 mod messages;

@@ -132,7 +132,7 @@ fn two_albums_of_one_song_by_everybody() {
     assert_eq!(
         told(&error, "nowhere".as_ref()),
         "the validation part would hold no song; expected at least 1\n\
-         hint: add songs or albums, or split by song"
+         hint: add songs or albums, take fewer folds, or split by song"
     );
 }
 

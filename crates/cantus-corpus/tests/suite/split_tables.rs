@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cantus_corpus::{CorpusError, Part, Split, SplitKind, SplitRng, TableFault};
+use cantus_corpus::{CorpusError, Fold, Part, Split, SplitKind, SplitRng, TableFault};
 use proptest::prelude::*;
 
 const HEADER: &str = "song\tpart\tkind\tseed\trng\n";
@@ -25,6 +25,7 @@ fn the_table_is_plain_to_read() {
         kind: SplitKind::Album,
         seed: 21,
         rng: SplitRng::Original,
+        fold: None,
         parts: parts.map(|(id, part)| (id.to_owned(), part)).into(),
         warnings: Vec::new(),
     };
@@ -104,13 +105,14 @@ proptest! {
     #[test]
     fn what_is_written_is_read_back_whatever_the_names(
         parts in prop::collection::btree_map(id(), part(), 1..20),
-        seed: u64, by_album: bool, original: bool,
+        seed: u64, by_album: bool, original: bool, fold in prop::option::of(1_usize..10),
     ) {
         let parts: BTreeMap<String, Part> = parts;
         let split = Split {
             kind: if by_album { SplitKind::Album } else { SplitKind::Song },
             seed,
             rng: if original { SplitRng::Original } else { SplitRng::Cantus },
+            fold: fold.map(|number| Fold::new(number, 9).unwrap()),
             parts,
             warnings: Vec::new(),
         };

@@ -8,6 +8,7 @@
 
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::Arc;
 
 use cantus_audio::{DecodeOptions, Decoder, Resampler, WavFormat, decode_reader, write_wav};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -23,11 +24,11 @@ fn decoding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     let mut wav = Cursor::new(Vec::new());
     write_wav(&mut wav, &minute(), RATE, WavFormat::Int16).expect("a minute of WAV");
-    let wav = wav.into_inner();
+    let wav: Arc<[u8]> = wav.into_inner().into();
     group.throughput(Throughput::Elements(u64::from(60 * RATE)));
     group.bench_function("wav, 16 bit, from memory", |bencher| {
         bencher.iter(|| {
-            decode_reader(Cursor::new(wav.clone()), None, &DecodeOptions::default())
+            decode_reader(Cursor::new(Arc::clone(&wav)), None, &DecodeOptions::default())
                 .expect("a minute")
         });
     });

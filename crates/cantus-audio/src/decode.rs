@@ -7,6 +7,7 @@ use crate::{AudioError, Damage, DecodeOptions, Decoder, SourceInfo};
 
 /// Decoded audio.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Audio {
     /// Mono samples, nominally in -1..=1; never empty, always finite.
     pub samples: Vec<f32>,
@@ -33,7 +34,7 @@ pub struct Audio {
 /// Never: a decoder that panics becomes [`AudioError::DecoderPanicked`] (though the panic hook
 /// still speaks up on stderr).
 pub fn decode_path(path: &Path, options: &DecodeOptions) -> Result<Audio, AudioError> {
-    collect(Decoder::open(path, options)?, options)
+    collect(Decoder::open(path, options)?)
 }
 
 /// As [`decode_path`], from the start of any reader. The hint is the usual extension of such
@@ -50,13 +51,13 @@ pub fn decode_reader<R>(
 where
     R: Read + Seek + Send + Sync + 'static,
 {
-    collect(Decoder::from_reader(reader, extension_hint, options)?, options)
+    collect(Decoder::from_reader(reader, extension_hint, options)?)
 }
 
-fn collect(mut decoder: Decoder, options: &DecodeOptions) -> Result<Audio, AudioError> {
+fn collect(mut decoder: Decoder) -> Result<Audio, AudioError> {
     let mut samples = Vec::new();
     while decoder.read(&mut samples)? {
-        decoder.check_held(samples.len(), &options.limits)?;
+        decoder.check_held(samples.len())?;
     }
     Ok(Audio {
         samples,

@@ -12,7 +12,7 @@ use crate::{
 const BLOCK: usize = 1 << 14;
 
 /// What [`decode_path`](crate::decode_path) returns, piece by piece: the same samples to the last
-/// bit, without holding them all.
+/// bit, without holding them all (but for [`Excerpt::Middle`], which holds as much as there).
 ///
 /// ```
 /// # fn main() -> Result<(), cantus_audio::AudioError> {
@@ -36,7 +36,7 @@ pub struct Decoder {
     resampler: Resampler,
     sample_rate: u32,
     limits: Limits,
-    left: Left,
+    left: Remaining,
     start_seconds: f64,
     /// Between the stream and the resampler.
     packet: Vec<f32>,
@@ -44,7 +44,7 @@ pub struct Decoder {
 
 /// What is still to come.
 #[derive(Debug)]
-enum Left {
+enum Remaining {
     /// At most so many frames of the stream.
     Frames(u64),
     /// The middle so many frames of the stream, of which none has been read.
@@ -87,9 +87,9 @@ impl Decoder {
         let sample_rate = options.sample_rate.unwrap_or(rate);
         let frames_of = |seconds: f64| ((seconds * f64::from(rate)).round() as u64).max(1);
         let left = match options.excerpt {
-            Excerpt::Whole => Left::Frames(u64::MAX),
-            Excerpt::First { seconds } => Left::Frames(frames_of(seconds)),
-            Excerpt::Middle { seconds } => Left::Middle(frames_of(seconds)),
+            Excerpt::Whole => Remaining::Frames(u64::MAX),
+            Excerpt::First { seconds } => Remaining::Frames(frames_of(seconds)),
+            Excerpt::Middle { seconds } => Remaining::Middle(frames_of(seconds)),
         };
         Ok(Self {
             resampler: Resampler::new(rate, sample_rate)?,
@@ -133,11 +133,14 @@ impl Decoder {
     /// # Errors
     ///
     /// As [`AudioStream::read`], and where an excerpt is larger than the limits allow to hold.
-    /// After an error the decoder is at its end.
+    /// `samples` is as it was then, and the decoder at its end.
     pub fn read(&mut self, samples: &mut Vec<f32>) -> Result<bool, AudioError> {
         let before = samples.len();
         loop {
-            let is_over = self.advance(samples).inspect_err(|_| self.left = Left::Nothing)?;
+            let is_over = self.advance(samples).inspect_err(|_| {
+                self.left = Remaining::Nothing;
+                samples.truncate(before);
+            })?;
             if samples.len() > before {
                 return Ok(true);
             }
@@ -150,8 +153,8 @@ impl Decoder {
     /// One packet or block further; true at the end.
     fn advance(&mut self, samples: &mut Vec<f32>) -> Result<bool, AudioError> {
         match &mut self.left {
-            Left::Nothing => return Ok(true),
-            Left::Frames(left) => {
+            Remaining::Nothing => return Ok(true),
+            Remaining::Frames(left) => {
                 self.packet.clear();
                 if *left > 0 && self.stream.read(&mut self.packet)? {
                     let wanted = (*left).min(self.packet.len() as u64);
@@ -160,14 +163,14 @@ impl Decoder {
                     return Ok(false);
                 }
             }
-            Left::Middle(frames) => {
+            Remaining::Middle(frames) => {
                 let frames = *frames;
                 let (middle, start) = self.read_middle(frames)?;
                 self.start_seconds = start as f64 / f64::from(self.stream.sample_rate());
-                self.left = Left::Excerpt(middle, 0);
+                self.left = Remaining::Excerpt(middle, 0);
                 return Ok(false);
             }
-            Left::Excerpt(middle, from) => {
+            Remaining::Excerpt(middle, from) => {
                 if let Some(rest) = middle.get(*from..).filter(|rest| !rest.is_empty()) {
                     let block = &rest[..rest.len().min(BLOCK)];
                     *from += block.len();
@@ -176,7 +179,7 @@ impl Decoder {
                 }
             }
         }
-        self.left = Left::Nothing;
+        self.left = Remaining::Nothing;
         self.resampler.finish(samples)?;
         // A stream judges itself at its end, which an excerpt may not have reached.
         self.stream.check_damage()?;
@@ -189,21 +192,21 @@ impl Decoder {
         while !middle.is_whole() && self.stream.read(&mut self.packet)? {
             middle.push(&self.packet);
             self.packet.clear();
-            self.check_held(middle.held(), &self.limits)?;
+            self.check_held(middle.held())?;
         }
         Ok(middle.finish())
     }
 
     /// Refuses to hold more samples than the limits allow.
-    pub(crate) fn check_held(&self, held: usize, limits: &Limits) -> Result<(), AudioError> {
-        if held as u64 <= limits.max_samples {
+    pub(crate) fn check_held(&self, held: usize) -> Result<(), AudioError> {
+        if held as u64 <= self.limits.max_samples {
             return Ok(());
         }
         Err(AudioError::LimitExceeded {
             origin: self.origin().clone(),
             quantity: "a number of samples to hold",
             value: held as f64,
-            limit: limits.max_samples as f64,
+            limit: self.limits.max_samples as f64,
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::{AudioError, Limits, Origin, Tags};
 
 /// What headers and tags say of a file. Nothing of it is checked against the audio itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Probe {
     /// Short name of the codec, such as `mp3`; also of codecs that this build cannot decode.
     pub codec: String,

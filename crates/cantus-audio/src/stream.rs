@@ -25,6 +25,7 @@ const FORGIVEN_PACKETS: u64 = 2;
 
 /// What a file is, once its first packet was decoded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SourceInfo {
     /// Short name of the codec, such as `mp3` or `pcm_s16le`.
     pub codec: String,
@@ -39,6 +40,7 @@ pub struct SourceInfo {
 
 /// What was lost on the way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Damage {
     /// Packets read.
     pub packets: u64,
@@ -233,7 +235,7 @@ impl AudioStream {
     /// # Errors
     ///
     /// If reading fails, more than 5 % of the packets are lost, a sample is not finite, or a limit
-    /// is exceeded. After an error the stream is at its end.
+    /// is exceeded; `samples` is as it was then, and the stream at its end.
     pub fn read(&mut self, samples: &mut Vec<f32>) -> Result<bool, AudioError> {
         if !self.pending.is_empty() {
             samples.append(&mut self.pending);
@@ -243,9 +245,11 @@ impl AudioStream {
             return Ok(false);
         }
         let origin = self.origin.clone();
+        let before = samples.len();
         let result = contain(&origin, || self.advance(samples));
         if result.is_err() {
             self.finished = true;
+            samples.truncate(before);
         }
         result
     }
@@ -346,7 +350,6 @@ impl AudioStream {
         if self.sample_rate == 0 {
             self.sample_rate = rate;
             self.channels = u16::try_from(channels).unwrap_or(u16::MAX);
-            self.limits.check_format(&self.origin, rate, channels)?;
         } else if rate != self.sample_rate {
             // Within one stream this is a forged or garbled frame header.
             self.damage.damaged_packets += 1;

@@ -21,6 +21,10 @@ pub(crate) enum Purpose {
     FoldShareTies = 6,
     /// Which songs of one artist validate; position: the artist and the fold.
     FoldValidation = 7,
+    /// Which artists are taken; position: 0.
+    ArtistChoice = 8,
+    /// The artists' names dealt to songs anew; position: 0.
+    ShuffledLabels = 9,
 }
 
 /// ChaCha8, as its 2008 paper has it; only the drawing of numbers and orders from it is ours, so

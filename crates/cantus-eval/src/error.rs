@@ -138,6 +138,20 @@ pub enum EvalError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The table of a grid could not be written.
+    #[error("cannot write the grid's table")]
+    WriteGrid {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Predictions that do not name the same classes were to be pooled.
+    #[error("predictions of the classes {first:?} and {second:?} cannot be pooled")]
+    OtherLabels {
+        /// The classes of the first.
+        first: Vec<String>,
+        /// The classes of the one that differs.
+        second: Vec<String>,
+    },
     /// A line of a training history is not a record of an epoch.
     #[error("line {line} of the training history is not an epoch's record")]
     History {

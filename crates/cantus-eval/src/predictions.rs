@@ -77,6 +77,26 @@ impl Predictions {
         Ok(Self { labels, clips })
     }
 
+    /// The predictions of several folds as one, so that a score is of all songs.
+    ///
+    /// # Errors
+    ///
+    /// [`EvalError::OtherLabels`] if the folds name other classes, and what [`Predictions::new`]
+    /// finds, such as a clip that two folds tested.
+    pub fn pooled(folds: Vec<Self>) -> Result<Self, EvalError> {
+        let mut folds = folds.into_iter();
+        let Some(Self { labels, mut clips }) = folds.next() else {
+            return Err(EvalError::NoPredictions);
+        };
+        for fold in folds {
+            if fold.labels != labels {
+                return Err(EvalError::OtherLabels { first: labels, second: fold.labels });
+            }
+            clips.extend(fold.clips);
+        }
+        Self::new(labels, clips)
+    }
+
     /// The classes' names.
     pub fn labels(&self) -> &[String] {
         &self.labels

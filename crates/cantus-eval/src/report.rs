@@ -2,7 +2,7 @@
 
 use minijinja::context;
 use minijinja::value::Serde;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::Estimate;
 use crate::error::EvalError;
@@ -18,7 +18,7 @@ const MOST_PAIRS: usize = 12;
 const MOST_WRONG_SONGS: usize = 500;
 
 /// What stands in one part of a split.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartCounts {
     /// The part's name: `train`, `validation` or `test`.
     pub part: String,

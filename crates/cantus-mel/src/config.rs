@@ -127,7 +127,7 @@ impl MelConfig {
     pub fn validate(&self) -> Result<(), MelError> {
         whole_number("sample_rate", self.sample_rate as usize, 1, u32::MAX as usize)?;
         whole_number("n_fft", self.n_fft, 2, Self::MOST_FFT)?;
-        whole_number("hop_length", self.hop_length, 1, u32::MAX as usize)?;
+        whole_number("hop_length", self.hop_length, 1, i32::MAX as usize)?;
         whole_number("n_mels", self.n_mels, 1, Self::MOST_BANDS)?;
         if !(self.amin.is_finite() && self.amin > 0.0) {
             return Err(MelError::Setting {
@@ -148,6 +148,11 @@ impl MelConfig {
         let (f_min_hz, f_max_hz, nyquist_hz) = (self.f_min, self.f_max_hz(), self.nyquist_hz());
         // Written so that a NaN fails it.
         if !(0.0 <= f_min_hz && f_min_hz < f_max_hz && f_max_hz <= nyquist_hz) {
+            return Err(MelError::BandEdges { f_min_hz, f_max_hz, nyquist_hz });
+        }
+        // A range so narrow that floats cannot tell the bands' edges apart has no triangles.
+        let edges_hz = self.scale.spaced_hz(self.n_mels + 2, f_min_hz, f_max_hz);
+        if !edges_hz.windows(2).all(|pair| pair[0] < pair[1]) {
             return Err(MelError::BandEdges { f_min_hz, f_max_hz, nyquist_hz });
         }
         Ok(())

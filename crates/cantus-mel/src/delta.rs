@@ -2,6 +2,7 @@ use crate::{MelError, config::whole_number};
 
 /// What a [`DeltaPlan`] takes for the frames before the first and after the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum DeltaMode {
     /// None: the polynomial fitted to the first (or last) whole window holds up to the end
     /// (`mode="interp"`, librosa's default). Needs as many frames as the window is wide.
@@ -65,7 +66,8 @@ impl DeltaPlan {
 
     /// Writes the derivative of `features`, time-major with `n_features` values a frame, into `out`
     /// of the same shape, in units of `features` a frame (to the power of the order). Sums in f64
-    /// and allocates nothing. What does not move has a derivative of exactly 0. What is not finite makes every window that holds it so.
+    /// and allocates nothing. What does not move has a derivative of exactly 0. What is
+    /// not finite makes every window that holds it so.
     ///
     /// # Errors
     ///

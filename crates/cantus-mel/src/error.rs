@@ -78,13 +78,13 @@ pub enum MelError {
     },
     /// The scratch was made by a plan with other settings.
     #[error(
-        "the scratch belongs to another plan (for an FFT of {got} samples, expected {expected})"
+        "the scratch belongs to another plan (FFT size and bands {got:?}, expected {expected:?})"
     )]
     ForeignScratch {
-        /// FFT size of this plan.
-        expected: usize,
-        /// FFT size of the plan that made the scratch.
-        got: usize,
+        /// FFT size and number of bands of this plan.
+        expected: (usize, usize),
+        /// Those of the plan that made the scratch.
+        got: (usize, usize),
     },
     /// A key that settings must have is not among the key-values.
     #[error("the front-end settings lack `{key}`")]

@@ -17,7 +17,7 @@ impl<'a> Held<'a> {
     }
 
     /// What is held of a signal, from position `first` on.
-    pub(crate) fn from(first: usize, samples: &'a [f32]) -> Self {
+    pub(crate) fn tail(first: usize, samples: &'a [f32]) -> Self {
         Self { samples, first }
     }
 
@@ -35,6 +35,10 @@ impl<'a> Held<'a> {
             Padding::Reflect if position > last => 2 * last - position,
             Padding::Reflect | Padding::Zero => position,
         };
+        debug_assert!(
+            padding == Padding::Zero || (self.first as isize..=last).contains(&index),
+            "sample {index} of a frame is not held"
+        );
         let index = usize::try_from(index).ok().and_then(|index| index.checked_sub(self.first));
         index.and_then(|index| self.samples.get(index)).copied().unwrap_or(0.0)
     }
@@ -103,7 +107,7 @@ mod tests {
         let all: Vec<f32> = (0_u8..20).map(f32::from).collect();
         for start in [10, 13, 14, 17] {
             let whole = windowed(Held::whole(&all), start, &[1.0; 6], Padding::Reflect);
-            let tail = windowed(Held::from(9, &all[9..]), start, &[1.0; 6], Padding::Reflect);
+            let tail = windowed(Held::tail(9, &all[9..]), start, &[1.0; 6], Padding::Reflect);
             assert_eq!(whole, tail);
         }
     }

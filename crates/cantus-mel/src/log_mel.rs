@@ -1,5 +1,6 @@
 /// A log-mel spectrogram in decibels.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct LogMel {
     /// Number of frames.
     pub n_frames: usize,

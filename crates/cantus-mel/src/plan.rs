@@ -99,7 +99,6 @@ impl LogMelPlan {
     ) -> Result<(), MelError> {
         self.check_samples(samples)?;
         self.check_buffers(samples, scratch, out)?;
-        scratch.bands.resize(self.config.n_mels, 0.0);
         for (frame, bands) in out.chunks_exact_mut(self.config.n_mels).enumerate() {
             self.process_frame(Held::whole(samples), frame, scratch, bands);
         }
@@ -129,7 +128,7 @@ impl LogMelPlan {
     /// Where a frame starts, in samples; before the first for the first frames.
     pub(crate) fn start_of(&self, frame: usize) -> isize {
         let centre = frame.saturating_mul(self.config.hop_length);
-        centre as isize - (self.config.n_fft / 2) as isize
+        isize::try_from(centre).unwrap_or(isize::MAX) - (self.config.n_fft / 2) as isize
     }
 
     /// A frame in decibels, before the floor that the loudest of all frames sets.
@@ -180,14 +179,12 @@ impl LogMelPlan {
         scratch: &LogMelScratch,
         out: &[f32],
     ) -> Result<(), MelError> {
-        let scratch_n_fft = scratch.spectrum.frame.len();
-        if scratch_n_fft != self.config.n_fft {
-            return Err(MelError::ForeignScratch {
-                expected: self.config.n_fft,
-                got: scratch_n_fft,
-            });
+        let expected = (self.config.n_fft, self.config.n_mels);
+        let got = (scratch.spectrum.frame.len(), scratch.bands.len());
+        if got != expected {
+            return Err(MelError::ForeignScratch { expected, got });
         }
-        let expected = self.frames(samples.len()) * self.config.n_mels;
+        let expected = self.frames(samples.len()).saturating_mul(self.config.n_mels);
         if out.len() != expected {
             return Err(MelError::OutputLength { expected, got: out.len() });
         }

@@ -6,8 +6,9 @@ const BLOCK: usize = 1 << 14;
 /// A spectrogram in the making, of samples that come in pieces.
 ///
 /// The pieces may have any lengths: the spectrogram is that of
-/// [`LogMelPlan::compute`](crate::LogMelPlan::compute) to the last bit. Of the samples a few
-/// windows are held, and all frames so far, since the loudest of them sets the floor of all.
+/// [`LogMelPlan::compute`](crate::LogMelPlan::compute) to the last bit. Of the samples a window and
+/// 16,384 more are held at most, and all frames so far, since the loudest of them sets the floor of
+/// all.
 ///
 /// ```
 /// use cantus_mel::{LogMelPlan, MelConfig};
@@ -46,10 +47,12 @@ impl<'a> LogMelStream<'a> {
         }
     }
 
-    /// Makes room for the frames of a signal of about so many samples.
+    /// Makes room for the frames of a signal of about so many samples. Where there is none for so
+    /// many, nothing happens.
     pub fn reserve(&mut self, samples: usize) {
         let frames = self.plan.frames(samples).saturating_sub(self.n_frames);
-        self.values.reserve(frames.saturating_mul(self.plan.config().n_mels));
+        // It saves copies and is no more than that: what is pushed makes its own room.
+        let _ = self.values.try_reserve(frames.saturating_mul(self.plan.config().n_mels));
     }
 
     /// Samples taken in so far.
@@ -89,11 +92,15 @@ impl<'a> LogMelStream<'a> {
         Ok(LogMel { n_frames, n_mels: self.plan.config().n_mels, values: self.values })
     }
 
-    /// All frames that end before the last sample.
+    /// All frames whose samples are there, those that the first frames mirror included.
     fn process_whole_frames(&mut self) {
         let n_fft = self.plan.config().n_fft as isize;
         let end = self.samples() as isize;
-        while self.plan.start_of(self.n_frames).saturating_add(n_fft) <= end {
+        loop {
+            let start = self.plan.start_of(self.n_frames);
+            if start.saturating_add(n_fft) > end || -start >= end {
+                return;
+            }
             self.process_next();
         }
     }
@@ -101,7 +108,7 @@ impl<'a> LogMelStream<'a> {
     fn process_next(&mut self) {
         let done = self.values.len();
         self.values.resize(done + self.plan.config().n_mels, 0.0);
-        let samples = Held::from(self.first_held, &self.held);
+        let samples = Held::tail(self.first_held, &self.held);
         let bands = &mut self.values[done..];
         self.plan.process_frame(samples, self.n_frames, &mut self.scratch, bands);
         self.n_frames += 1;
@@ -109,8 +116,9 @@ impl<'a> LogMelStream<'a> {
 
     /// Drops the samples that no frame to come needs.
     fn let_go(&mut self) {
-        // The last frame's mirrored half may reach back to a sample before its start.
-        let start = self.plan.start_of(self.n_frames).saturating_sub(2);
+        // The last frame is centred on the last sample or just behind it: mirrored, its half reaches
+        // back to the sample before its start.
+        let start = self.plan.start_of(self.n_frames).saturating_sub(1);
         let needed_from = usize::try_from(start).unwrap_or(0);
         let gone = needed_from.saturating_sub(self.first_held).min(self.held.len());
         self.held.drain(..gone);
@@ -137,7 +145,32 @@ mod tests {
         )
     }
 
+    #[test]
+    fn room_for_more_than_there_is_is_not_made() {
+        let plan = LogMelPlan::new(&MelConfig::paper()).unwrap();
+        let mut stream = plan.stream();
+        stream.reserve(usize::MAX);
+        stream.push(&[0.5; 5_000]).unwrap();
+        assert_eq!(stream.finish(), plan.compute(&[0.5; 5_000]));
+    }
+
+    #[test]
+    fn a_signal_of_many_blocks_gives_the_bits_of_the_whole() {
+        let samples: Vec<f32> =
+            (0..100_000_u32).map(|i| (i * i % 1_999) as f32 / 1_999.0).collect();
+        let plan = LogMelPlan::new(&MelConfig::paper()).unwrap();
+        for piece in [1_023, 16_384, 16_385, 40_000, 100_000] {
+            let mut stream = plan.stream();
+            for piece in samples.chunks(piece) {
+                stream.push(piece).unwrap();
+            }
+            assert_eq!(stream.finish(), plan.compute(&samples), "{piece}");
+        }
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn pieces_of_any_lengths_give_the_bits_of_the_whole(
             config in any_config(),

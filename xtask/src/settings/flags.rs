@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use cantus_cache::Precision;
-use cantus_corpus::{SplitKind, SplitRng};
+use cantus_corpus::{Fold, SplitKind, SplitRng};
 use clap::{Args, ValueEnum};
 
 use crate::cli::positive;
 
-use super::{ClipLength, Config, Layout, ModelName};
+use super::{Artists, ClipLength, Config, Layout, ModelName};
 
 /// Which songs, and how they become spectrograms.
 #[derive(Debug, Clone, Default, Args)]
@@ -51,6 +51,15 @@ pub(crate) struct TrialFlags {
     /// Split by song or by album; a comma separates several [default: song]
     #[arg(long, value_delimiter = ',')]
     pub(crate) split: Vec<SplitFlag>,
+    /// Cross-validation: as many trials as folds, in which every song tests once
+    #[arg(long, value_name = "K")]
+    pub(crate) folds: Option<usize>,
+    /// So many artists, drawn by the seed, or those named, as in `Ann;Bob` [default: all]
+    #[arg(long, value_name = "N|NAMES")]
+    pub(crate) artists: Option<Artists>,
+    /// Deal the artists' names to the songs by lot: scores must fall to chance
+    #[arg(long)]
+    pub(crate) shuffle_labels: bool,
     /// Seed of the split, weights, order and masks; a comma separates several [default: 0]
     #[arg(long, value_name = "N", value_delimiter = ',', allow_negative_numbers = true)]
     pub(crate) seed: Vec<u64>,
@@ -170,12 +179,19 @@ impl TrialFlags {
         let seeds = or_default(&self.seed, base.seed);
         let splits: Vec<SplitKind> = self.split.iter().map(|&split| split.into()).collect();
         let splits = or_default(&splits, base.split);
+        let folds: Vec<Option<Fold>> = match self.folds {
+            Some(folds) => Fold::all(folds)?.into_iter().map(Some).collect(),
+            None => vec![base.fold],
+        };
         let mut trials = Vec::new();
         for &model in &models {
             for &split in &splits {
                 for &clip in &clips {
-                    for &seed in &seeds {
-                        let mut trial = Config { clip, split, ..base.clone() }.with_seed(seed);
+                    for (&seed, &fold) in
+                        seeds.iter().flat_map(|seed| folds.iter().map(move |fold| (seed, fold)))
+                    {
+                        let mut trial =
+                            Config { clip, split, fold, ..base.clone() }.with_seed(seed);
                         trial.model.name = model;
                         trial.check_trial()?;
                         trials.push(trial);
@@ -198,6 +214,12 @@ impl TrialFlags {
                 ClipRuleFlag::AllWhole => cantus_cache::ClipRule::AllWhole,
                 ClipRuleFlag::Original => cantus_cache::ClipRule::Original,
             };
+        }
+        if let Some(artists) = &self.artists {
+            config.artists = Some(artists.clone());
+        }
+        if self.shuffle_labels {
+            config.shuffle_labels = true;
         }
         if let Some(form) = self.gru_form {
             config.model.gru_form = match form {

@@ -1,5 +1,6 @@
 //! What a trial is made of: the configuration file, the flags over it, and the trial's name.
 
+mod artists;
 mod clip_length;
 mod flags;
 
@@ -8,12 +9,13 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use cantus_cache::{ClipRule, Precision};
-use cantus_corpus::{CorpusError, SplitKind, SplitRng};
+use cantus_corpus::{CorpusError, Fold, SplitKind, SplitRng};
 use cantus_crnn::{Crnn2dConfig, GruForm};
 use cantus_mel::MelConfig;
 use cantus_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use artists::Artists;
 pub(crate) use clip_length::ClipLength;
 pub(crate) use flags::{CorpusFlags, TrialFlags};
 
@@ -32,8 +34,17 @@ pub(crate) struct Config {
     pub(crate) split: SplitKind,
     /// Seed of the split, the initial weights, the order of the clips and the dropout masks.
     pub(crate) seed: u64,
+    /// Which fold of a cross-validation, as in `2/4`; a single split where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) fold: Option<Fold>,
     /// How the corpus names its songs.
     pub(crate) layout: Layout,
+    /// Only these artists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) artists: Option<Artists>,
+    /// Deal the artists' names to the songs by lot: what is scored then is chance, or a leak.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) shuffle_labels: bool,
     /// At most so many songs of each artist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_songs_per_artist: Option<usize>,
@@ -106,7 +117,10 @@ impl Default for Config {
             clip: ClipLength::default(),
             split: SplitKind::Song,
             seed: 0,
+            fold: None,
             layout: Layout::default(),
+            artists: None,
+            shuffle_labels: false,
             max_songs_per_artist: None,
             max_seconds_per_song: None,
             clip_rule: ClipRule::AllWhole,
@@ -202,6 +216,12 @@ impl Config {
                 self.seconds_of(self.frames_for_one_clip())
             );
         }
+        if self.fold.is_some() && self.split_rng == SplitRng::Original {
+            bail!(
+                "the original drew no folds\n\nhint: leave out `--folds`, or take \
+                 `--split-rng cantus`"
+            );
+        }
         if self.split == SplitKind::Song && self.split_rng == SplitRng::Original {
             u32::try_from(self.seed).map_err(|_| CorpusError::OriginalSeed { seed: self.seed })?;
         }
@@ -238,17 +258,21 @@ impl Config {
         }
     }
 
-    /// The trial's folder under its corpus: `crnn2d-3s-song-0`, and a hash of every setting that
+    /// The trial's folder under its corpus: `crnn2d-3s-song-0`, the fold, and a hash of every setting that
     /// the name does not say and that differs from its default.
     pub(crate) fn run_name(&self) -> Result<String> {
-        let name =
+        let mut name =
             format!("{}-{}-{}-{}", self.model.name.as_str(), self.clip, self.split, self.seed);
+        if let Some(fold) = self.fold {
+            name.push_str(&format!("-fold{}of{}", fold.number(), fold.of()));
+        }
         let unnamed = |config: &Self| -> Result<BTreeMap<String, String>> {
             let mut rest = config.clone();
             let default = Self::default();
             rest.corpus = default.corpus;
             rest.clip = default.clip;
             rest.split = default.split;
+            rest.fold = default.fold;
             rest = rest.with_seed(default.seed);
             rest.model.name = default.model.name;
             let table = toml::Value::try_from(&rest).context("cannot write the configuration")?;
@@ -328,6 +352,8 @@ mod tests {
         assert_eq!(Config::default().run_name().unwrap(), "crnn2d-3s-song-0");
         let named = Config { split: SplitKind::Album, ..Config::default().with_seed(42) };
         assert_eq!(named.run_name().unwrap(), "crnn2d-3s-album-42");
+        let fold = Config { fold: Fold::new(2, 4).ok(), ..named };
+        assert_eq!(fold.run_name().unwrap(), "crnn2d-3s-album-42-fold2of4");
     }
 
     #[test]

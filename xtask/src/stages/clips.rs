@@ -47,9 +47,9 @@ impl<'a> PartSongs<'a> {
     pub(crate) fn classes(&self, labels: &[String]) -> Result<Vec<usize>> {
         self.songs
             .iter()
-            .map(|usable| match labels.binary_search(&usable.song.artist) {
+            .map(|usable| match labels.binary_search(&usable.label) {
                 Ok(class) => Ok(class),
-                Err(_) => bail!("the artist `{}` has no class", usable.song.artist),
+                Err(_) => bail!("the artist `{}` has no class", usable.label),
             })
             .collect()
     }
@@ -109,8 +109,7 @@ pub(crate) fn add_to_fingerprint(
             .songs
             .iter()
             .map(|usable| {
-                let song = &usable.song;
-                (song.id.as_str(), format!("{}\t{}", song.artist, usable.source_hash))
+                (usable.song.id.as_str(), format!("{}\t{}", usable.label, usable.source_hash))
             })
             .collect();
         builder = builder.input_set(format!("{name} songs"), songs);

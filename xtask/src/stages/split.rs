@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use cantus_corpus::{Corpus, Split};
+use cantus_corpus::{Corpus, CorpusError, Split};
 use cantus_pipeline::{Fingerprint, Stage};
 
 use crate::session::Session;
@@ -30,18 +30,28 @@ pub(crate) fn wanted(config: &Config, usable: &Corpus) -> Fingerprint {
         .songs
         .iter()
         .map(|song| (song.id.as_str(), format!("{}\t{}", song.artist, song.album)));
-    Fingerprint::builder("split", FORMAT_VERSION)
+    let mut builder = Fingerprint::builder("split", FORMAT_VERSION)
         .setting("split", config.split)
         .setting("seed", config.seed)
-        .setting("split_rng", config.split_rng)
-        .input_set("songs", names)
-        .build()
+        .setting("split_rng", config.split_rng);
+    if let Some(fold) = config.fold {
+        builder = builder.setting("fold", fold);
+    }
+    builder.input_set("songs", names).build()
+}
+
+/// Deals the songs to the parts.
+fn draw(config: &Config, usable: &Corpus) -> Result<Split, CorpusError> {
+    match config.fold {
+        Some(fold) => cantus_corpus::split_into_fold(usable, config.split, config.seed, fold),
+        None => cantus_corpus::split(usable, config.split, config.seed, config.split_rng),
+    }
 }
 
 /// Deals the songs to the parts and saves them beside the run.
 pub(crate) fn run(session: &Session, config: &Config, songs: &Songs<'_>, run: &Path) -> Result<()> {
     let usable = &songs.corpus;
-    let split = cantus_corpus::split(usable, config.split, config.seed, config.split_rng)?;
+    let split = draw(config, usable)?;
     split.check_no_leak(usable)?;
     for warning in warnings(&split, songs) {
         session.progress.say(format!("warning: {warning}"));
@@ -78,7 +88,5 @@ pub(crate) fn read(usable: &Corpus, run: &Path) -> Result<Split> {
 /// of. None where these songs cannot be split at all.
 pub(crate) fn expected(config: &Config, usable: &Corpus, run: &Path) -> Option<Split> {
     // A saved one that does not fit is made again by its own stage, whose fingerprint differs then.
-    read(usable, run)
-        .ok()
-        .or_else(|| cantus_corpus::split(usable, config.split, config.seed, config.split_rng).ok())
+    read(usable, run).ok().or_else(|| draw(config, usable).ok())
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use cantus_corpus::Corpus;
+use cantus_corpus::{Corpus, shuffled_labels};
 use cantus_pipeline::{Fingerprint, Freshness, Plan, Stage};
 
 use crate::corpus_source::{CorpusSource, Selection};
@@ -271,6 +271,22 @@ impl Trial {
             session.add_damaged(song.clone());
         }
         let corpus = corpus_of(&usable, scanned)?;
+        let corpus = match (&self.config.artists, last > StageName::Preprocess) {
+            (Some(artists), true) => {
+                let chosen = artists.of(&corpus, self.config.seed)?;
+                usable.retain(|usable| chosen.contains(&usable.song.artist));
+                corpus_of(&usable, scanned)?
+            }
+            _ => corpus,
+        };
+        if self.config.shuffle_labels {
+            let labels = shuffled_labels(&corpus, self.config.seed);
+            for usable in &mut usable {
+                if let Some(label) = labels.get(&usable.song.id) {
+                    usable.label.clone_from(label);
+                }
+            }
+        }
         Ok(Songs { store, usable, corpus, unusable, damaged })
     }
 

@@ -1,6 +1,9 @@
 //! What may go from thread to thread and be shared between them: held while this compiles.
 
-use cantus_audio::{Audio, AudioError, AudioStream, DecodeOptions, Probe, Resampler};
+use cantus_audio::{
+    Audio, AudioError, AudioStream, Damage, DecodeOptions, Decoder, Excerpt, Limits, Origin, Probe,
+    Resampler, SourceInfo, Tags, WavFormat,
+};
 
 const fn shared<T: Send + Sync + 'static>() {}
 
@@ -10,5 +13,13 @@ const _: () = {
     shared::<AudioStream>();
     shared::<DecodeOptions>();
     shared::<Probe>();
+    shared::<Damage>();
+    shared::<Decoder>();
+    shared::<Excerpt>();
+    shared::<Limits>();
+    shared::<Origin>();
     shared::<Resampler>();
+    shared::<SourceInfo>();
+    shared::<Tags>();
+    shared::<WavFormat>();
 };

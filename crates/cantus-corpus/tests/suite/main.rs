@@ -6,6 +6,7 @@
 
 mod folds;
 mod golden;
+mod lots;
 mod manifests;
 mod messages;
 mod music_folder;

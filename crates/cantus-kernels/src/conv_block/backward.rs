@@ -23,7 +23,7 @@ use super::lanes::{Curve, PanelWidth, WithCurve, multiply_add, vectors};
 use super::layer::{Layer, zero_margins};
 use super::method::Filters;
 use super::planes::{Destination, GROUP};
-use super::weight_gradient::{GradientLayout, Pair};
+use super::weight_gradient::{GradientLayout, SampleAndGradient};
 use crate::buffers::Buffer;
 use crate::element::VANISHING;
 use crate::path::Path;
@@ -397,7 +397,7 @@ impl WithSimd for BackwardSample<'_> {
             }
         }
         let (inputs, filters) = (layer.inputs, layer.outputs);
-        let pair = Pair { source: input, inputs, dz, filters, planes };
+        let pair = SampleAndGradient { source: input, inputs, dz, filters, planes };
         layer.method.add_weight_gradient(simd, pair, pass.gradient_layout(), weight);
         match pass.filters {
             BackwardFilters::Few(filters) => {

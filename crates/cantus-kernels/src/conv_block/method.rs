@@ -7,7 +7,7 @@ use pulp::Simd;
 use super::amx::{self, Parts, TileFilters};
 use super::direct;
 use super::planes::{Destination, GROUP, Groups, Planes};
-use super::weight_gradient::{self, GradientLayout, Pair};
+use super::weight_gradient::{self, GradientLayout, SampleAndGradient};
 use super::weights::{Direction, FilterShape, PackedFilters};
 use super::winograd::{self, TransformedFilters};
 use crate::path::Path;
@@ -64,7 +64,7 @@ impl Method {
     pub(crate) fn add_weight_gradient<S: Simd>(
         self,
         simd: S,
-        pair: Pair<'_>,
+        pair: SampleAndGradient<'_>,
         layout: GradientLayout,
         sums: &mut [f32],
     ) {

@@ -66,7 +66,7 @@ impl GradientLayout {
 
 /// One sample's input and the gradient of the convolution's result, both in planes.
 #[derive(Clone, Copy)]
-pub(crate) struct Pair<'a> {
+pub(crate) struct SampleAndGradient<'a> {
     pub(crate) source: &'a [f32],
     pub(crate) inputs: Groups,
     pub(crate) dz: &'a [f32],
@@ -74,7 +74,7 @@ pub(crate) struct Pair<'a> {
     pub(crate) planes: &'a Planes,
 }
 
-impl Pair<'_> {
+impl SampleAndGradient<'_> {
     /// # Panics
     /// When a slice has not the size it must have.
     pub(crate) fn check(&self, layout: GradientLayout, gradient: &[f32]) {
@@ -91,12 +91,12 @@ impl Pair<'_> {
 #[inline(always)]
 pub(crate) fn add_weight_gradient<S: Simd>(
     simd: S,
-    pair: Pair<'_>,
+    pair: SampleAndGradient<'_>,
     layout: GradientLayout,
     gradient: &mut [f32],
 ) {
     pair.check(layout, gradient);
-    let Pair { source, inputs, dz, planes, .. } = pair;
+    let SampleAndGradient { source, inputs, dz, planes, .. } = pair;
     let taps = planes.taps();
     // As few chunks as will do, all of a size: putting the sums back costs the same for each.
     let chunk = planes.body().div_ceil(planes.body().div_ceil(CHUNK));

@@ -11,3 +11,4 @@ mod laws;
 mod mfcc;
 mod refusals;
 mod sweep;
+mod threads;

@@ -1,8 +1,6 @@
 //! What is refused, and what a plan and its buffers stand.
 
-use cantus_mel::{
-    DeltaPlan, LogMel, LogMelPlan, LogMelScratch, LogMelStream, MelConfig, MelError, MfccPlan,
-};
+use cantus_mel::{LogMelPlan, MelConfig, MelError};
 
 #[test]
 fn samples_that_cannot_be_used_are_named() {
@@ -69,17 +67,4 @@ fn a_used_scratch_leaves_no_trace_and_a_plan_serves_threads() {
             });
         }
     });
-}
-
-#[test]
-fn every_type_goes_to_other_threads() {
-    fn is_send_and_sync<T: Send + Sync>() {}
-    is_send_and_sync::<DeltaPlan>();
-    is_send_and_sync::<LogMel>();
-    is_send_and_sync::<LogMelPlan>();
-    is_send_and_sync::<LogMelScratch>();
-    is_send_and_sync::<LogMelStream>();
-    is_send_and_sync::<MelConfig>();
-    is_send_and_sync::<MelError>();
-    is_send_and_sync::<MfccPlan>();
 }

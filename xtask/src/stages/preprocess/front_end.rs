@@ -62,6 +62,11 @@ impl FrontEnd {
         self.precision
     }
 
+    /// The most that is used of a song.
+    pub(crate) fn max_seconds(&self) -> Option<f64> {
+        self.max_seconds
+    }
+
     /// What is decoded of a song.
     pub(crate) fn decode_options(&self) -> DecodeOptions {
         let excerpt = match self.max_seconds {

@@ -49,6 +49,8 @@ struct StaleSong {
 pub(crate) struct UsableSong {
     /// The song.
     pub(crate) song: Song,
+    /// The artist that it is taken for: its own, or another's where labels are shuffled.
+    pub(crate) label: String,
     /// BLAKE3 of the file it was made from.
     pub(crate) source_hash: String,
     /// Frames of its spectrogram.
@@ -131,6 +133,7 @@ impl Store {
             let stored = self.index.stored(&file, &song.id)?;
             (stored.source_hash == scanned.hash(song)).then(|| UsableSong {
                 song: song.clone(),
+                label: song.artist.clone(),
                 source_hash: stored.source_hash.clone(),
                 n_frames: stored.n_frames as usize,
                 seconds: stored.seconds,

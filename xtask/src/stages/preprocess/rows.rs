@@ -125,7 +125,8 @@ impl RowMaker<'_> {
                 Decoder::open(&path, &self.front_end.decode_options()).map_err(of_audio)?;
             let mut stream = self.plan.stream();
             // Saves copies of a usual song; a header that lies about its length gets no more.
-            let stated_seconds = decoder.source().seconds.min(MOST_SECONDS_BELIEVED);
+            let most_seconds = self.front_end.max_seconds().unwrap_or(MOST_SECONDS_BELIEVED);
+            let stated_seconds = decoder.source().seconds.min(most_seconds);
             stream.reserve((stated_seconds * f64::from(decoder.sample_rate())) as usize);
             let mut samples = Vec::new();
             while decoder.read(&mut samples).map_err(of_audio)? {

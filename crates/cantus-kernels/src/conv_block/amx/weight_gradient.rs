@@ -5,7 +5,7 @@ use super::tiles::{Configured, Product};
 use super::{DEPTH, Parts, RIGHT, SIDE, TILE};
 use crate::buffers::Buffer;
 use crate::conv_block::planes::{GROUP, Groups, Planes};
-use crate::conv_block::weight_gradient::{GradientLayout, Pair};
+use crate::conv_block::weight_gradient::{GradientLayout, SampleAndGradient};
 
 /// At most so many pixels are split and summed over before the sums are put back: a multiple of
 /// what a tile sums over.
@@ -17,13 +17,13 @@ const CHUNK: usize = 512;
 /// When a slice has not the size it must have, and on a processor without tiles.
 #[inline(always)]
 pub(crate) fn add_weight_gradient(
-    pair: Pair<'_>,
+    pair: SampleAndGradient<'_>,
     layout: GradientLayout,
     parts: Parts,
     gradient: &mut [f32],
 ) {
     pair.check(layout, gradient);
-    let Pair { source, inputs, dz, filters, planes } = pair;
+    let SampleAndGradient { source, inputs, dz, filters, planes } = pair;
     let configured = Configured::new();
     let chunk = CHUNK.min(planes.body().next_multiple_of(DEPTH));
     let turned = Turned { pixels: chunk + 2 * planes.lead, channels: inputs.padded() };

@@ -8,7 +8,7 @@ use super::tiles::{Tiles, Transforms};
 use super::transforms::{transform_gradient, transform_input};
 use crate::buffers::Buffer;
 use crate::conv_block::planes::GROUP;
-use crate::conv_block::weight_gradient::{GradientLayout, Pair, Products};
+use crate::conv_block::weight_gradient::{GradientLayout, Products, SampleAndGradient};
 
 /// Adds one sample's products to `gradient`, whose steps are the positions.
 ///
@@ -17,12 +17,12 @@ use crate::conv_block::weight_gradient::{GradientLayout, Pair, Products};
 #[inline(always)]
 pub(crate) fn add_weight_gradient<S: Simd>(
     simd: S,
-    pair: Pair<'_>,
+    pair: SampleAndGradient<'_>,
     layout: GradientLayout,
     gradient: &mut [f32],
 ) {
     pair.check(layout, gradient);
-    let Pair { source, inputs, dz, filters, planes } = pair;
+    let SampleAndGradient { source, inputs, dz, filters, planes } = pair;
     let tiles = Tiles::new(planes.height, planes.width);
     let groups = inputs.count + filters.count;
     let of_inputs = Transforms::new(tiles.chunk(groups), inputs.count);

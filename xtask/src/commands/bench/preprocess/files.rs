@@ -9,7 +9,8 @@ use cantus_audio::EXTENSIONS;
 pub(super) fn music_files(named: &[PathBuf]) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for path in named {
-        if path.is_dir() {
+        let kind = path.metadata().with_context(|| format!("cannot read `{}`", path.display()))?;
+        if kind.is_dir() {
             add_folder(path, &mut files)?;
         } else {
             files.push(text_of(path)?);
@@ -18,7 +19,12 @@ pub(super) fn music_files(named: &[PathBuf]) -> Result<Vec<String>> {
     files.sort();
     files.dedup();
     if files.is_empty() {
-        bail!("there is no music in {}", named[0].display());
+        let named: Vec<String> = named.iter().map(|path| format!("`{}`", path.display())).collect();
+        bail!(
+            "there is no music in {}\n\nhint: files are found by their extensions: {}",
+            named.join(", "),
+            EXTENSIONS.join(", ")
+        );
     }
     Ok(files)
 }
@@ -27,7 +33,9 @@ fn add_folder(folder: &Path, files: &mut Vec<String>) -> Result<()> {
     let reading = || format!("cannot read `{}`", folder.display());
     for entry in folder.read_dir().with_context(reading)? {
         let entry = entry.with_context(reading)?;
-        let (path, kind) = (entry.path(), entry.file_type().with_context(reading)?);
+        let path = entry.path();
+        // A link counts as what it leads to, and one that leads nowhere as nothing.
+        let Ok(kind) = path.metadata() else { continue };
         if kind.is_dir() {
             add_folder(&path, files)?;
         } else if path.extension().is_some_and(|extension| {

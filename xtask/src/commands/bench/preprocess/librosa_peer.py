@@ -9,7 +9,7 @@ import time
 import librosa
 import soundfile
 
-threads, sample_rate = map(int, sys.argv[1:3])
+threads, sample_rate, n_fft, hop_length, n_mels = map(int, sys.argv[1:6])
 files = json.load(sys.stdin)
 
 
@@ -22,7 +22,12 @@ def log_mel(file):
         mono = librosa.resample(mono, orig_sr=rate, target_sr=sample_rate)
     resampled = time.perf_counter()
     mel = librosa.feature.melspectrogram(
-        y=mono, sr=sample_rate, n_fft=2048, hop_length=512, n_mels=128, pad_mode="reflect"
+        y=mono,
+        sr=sample_rate,
+        n_fft=n_fft,
+        hop_length=hop_length,
+        n_mels=n_mels,
+        pad_mode="reflect",
     )
     librosa.power_to_db(mel)
     transformed = time.perf_counter()

@@ -21,8 +21,8 @@ use crate::progress::Progress;
 struct Case<'a> {
     files: &'a [String],
     threads: usize,
-    /// Samples a second of what the spectrograms are made of.
-    sample_rate: u32,
+    /// Of the spectrograms.
+    config: &'a MelConfig,
 }
 
 /// Times one thread and all of them, or as many as were asked for.
@@ -39,7 +39,6 @@ pub(crate) fn run(
         Some(threads) => vec![usize::from(threads)],
         None => each_once(&[1, rayon::current_num_threads()]),
     };
-    let peers = each_once(&flags.peer);
     if common.dry_run {
         for threads in threads {
             print(&format!("would time {} files with {threads} threads\n", files.len()));
@@ -47,19 +46,20 @@ pub(crate) fn run(
         return Ok(Outcome::Done);
     }
     let mut present = Vec::new();
-    for peer in peers {
+    for peer in each_once(&flags.peer) {
         match Present::find(peer, flags, &files) {
             Ok(peer) => present.push(peer),
             Err(reason) => progress.say(format!("without {}, since {reason}", peers::name(peer))),
         }
     }
+    let mut peers: Vec<&Present> = present.iter().collect();
     if !common.json {
         print(&format!("{}\n", Row::header()));
     }
-    let sample_rate = MelConfig::paper().sample_rate;
+    let config = MelConfig::paper();
     for threads in threads {
-        let case = Case { files: &files, threads, sample_rate };
-        for row in rows_of(&case, flags.rounds, &present, progress)? {
+        let case = Case { files: &files, threads, config: &config };
+        for row in rows_of(&case, flags.rounds, &mut peers, progress)? {
             if common.json {
                 print_json(&row)?;
             } else {
@@ -70,46 +70,66 @@ pub(crate) fn run(
     Ok(Outcome::Done)
 }
 
-/// All rounds of a case.
-fn rows_of(case: &Case, rounds: usize, peers: &[Present], progress: &Progress) -> Result<Vec<Row>> {
+/// All rounds of a case. A peer that fails is left out from then on.
+fn rows_of<'a>(
+    case: &Case,
+    rounds: usize,
+    peers: &mut Vec<&'a Present>,
+    progress: &Progress,
+) -> Result<Vec<Row>> {
     let mut measured = Measured::default();
-    let unit =
-        if case.threads == 1 { "1 thread".into() } else { format!("{} threads", case.threads) };
-    let bar = progress.bar(rounds as u64, unit, "rounds");
+    let name = match case.threads {
+        1 => "1 thread".to_owned(),
+        threads => format!("{threads} threads"),
+    };
+    let bar = progress.bar(rounds as u64, name, "rounds");
     for _ in 0..rounds {
-        // Each of ours just before the peers that do the same.
         let log_mel = case.ours(PreprocessWorker::LogMel)?;
-        measured.ours(Task::LogMel, log_mel.wall());
-        measured.ours(Task::Transform, log_mel.transform(case.threads));
-        for peer in of(peers, PreprocessPeer::Librosa) {
-            let librosa = peer.librosa(case)?;
-            measured.theirs(Task::LogMel, peer, librosa.wall());
-            measured.theirs(Task::Transform, peer, librosa.transform(case.threads));
-            measured.theirs(Task::Resample, peer, librosa.resample(case.threads));
-        }
-        measured.ours(Task::Resample, case.ours(PreprocessWorker::Resample)?.wall());
-        for peer in of(peers, PreprocessPeer::Ffmpeg) {
-            measured.theirs(Task::Resample, peer, peer.ffmpeg(case, true)?);
-        }
-        measured.ours(Task::Decode, case.ours(PreprocessWorker::Decode)?.wall());
-        for peer in of(peers, PreprocessPeer::Ffmpeg) {
-            measured.theirs(Task::Decode, peer, peer.ffmpeg(case, false)?);
-        }
-        for peer in of(peers, PreprocessPeer::Mpg123) {
-            measured.theirs(Task::Decode, peer, peer.mpg123(case)?);
-        }
         measured.seconds_of_audio = log_mel.audio_s;
+        measured.add_ours(Task::LogMel, log_mel.wall());
+        measured.add_ours(Task::Transform, log_mel.transform(case));
+        measured.add_ours(Task::Read, log_mel.resample(case));
+        measured.add_ours(Task::Resample, case.ours(PreprocessWorker::Resample)?.wall());
+        measured.add_ours(Task::Decode, case.ours(PreprocessWorker::Decode)?.wall());
+        peers.retain(|&peer| match measured.add_peer(case, peer) {
+            Ok(()) => true,
+            Err(error) => {
+                progress.say(format!("from here on without {}: {error:#}", peer.name));
+                false
+            }
+        });
         bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(measured.rows(case))
 }
 
-fn of(peers: &[Present], wanted: PreprocessPeer) -> impl Iterator<Item = &Present> {
-    peers.iter().filter(move |peer| peer.peer == wanted)
+impl<'a> Measured<'a> {
+    /// One run of each task of a peer.
+    fn add_peer(&mut self, case: &Case, peer: &'a Present) -> Result<()> {
+        match peer.peer {
+            PreprocessPeer::Librosa => {
+                let librosa = peer.librosa(case)?;
+                self.add_theirs(Task::LogMel, peer, librosa.wall());
+                self.add_theirs(Task::Transform, peer, librosa.transform(case));
+                self.add_theirs(Task::Read, peer, librosa.resample(case));
+            }
+            PreprocessPeer::Ffmpeg => {
+                self.add_theirs(Task::Resample, peer, peer.ffmpeg(case, true)?);
+                self.add_theirs(Task::Decode, peer, peer.ffmpeg(case, false)?);
+            }
+            PreprocessPeer::Mpg123 => self.add_theirs(Task::Decode, peer, peer.mpg123(case)?),
+        }
+        Ok(())
+    }
 }
 
 impl Case<'_> {
+    /// As many as have something to do.
+    fn busy_threads(&self) -> f64 {
+        self.threads.min(self.files.len()) as f64
+    }
+
     /// A process of this program at the work of `worker`.
     fn ours(&self, worker: PreprocessWorker) -> Result<Times> {
         worker::process(worker, self.threads, self.files)

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::Case;
-use super::rows::{Task, Timed, Times};
+use super::rows::{Timed, Times};
 use crate::cli::{BenchPreprocessFlags, PreprocessPeer};
 use crate::commands::bench::worker_process::json_of_input;
 
@@ -44,10 +44,15 @@ impl Present {
             PreprocessPeer::Ffmpeg => (Path::new("ffmpeg"), &["-version"]),
             PreprocessPeer::Mpg123 => (Path::new("mpg123"), &["--version"]),
         };
-        if peer == PreprocessPeer::Mpg123
-            && !files.iter().all(|file| file.to_ascii_lowercase().ends_with(".mp3"))
-        {
-            return Err("it decodes nothing but mp3".to_owned());
+        let any = |has: fn(&str) -> bool| files.iter().any(|file| has(&file.to_ascii_lowercase()));
+        match peer {
+            PreprocessPeer::Mpg123 if any(|file| !file.ends_with(".mp3")) => {
+                return Err("it decodes nothing but mp3".to_owned());
+            }
+            PreprocessPeer::Librosa if any(is_aac) => {
+                return Err("its soundfile decodes no AAC".to_owned());
+            }
+            _ => {}
         }
         let shown = program.display();
         let answer = Command::new(program)
@@ -72,12 +77,20 @@ impl Present {
         Ok(Self { peer, program: program.to_owned(), name })
     }
 
+    /// The files that each of its processes decodes, one after the other: dealt in turn, since it has
+    /// no way to take the next that is free.
+    fn dealt<'a>(case: &'a Case, process: usize) -> impl Iterator<Item = &'a String> {
+        case.files.iter().skip(process).step_by(case.threads)
+    }
+
     /// All of it, in as many processes as there are threads.
     pub(super) fn librosa(&self, case: &Case) -> Result<Times> {
+        let config = case.config;
         let mut process = Command::new(&self.program);
-        process
-            .args(["-c", include_str!("librosa_peer.py")])
-            .args([case.threads.to_string(), case.sample_rate.to_string()]);
+        process.args(["-c", include_str!("librosa_peer.py")]).arg(case.threads.to_string()).args(
+            [config.sample_rate as usize, config.n_fft, config.hop_length, config.n_mels]
+                .map(|n| n.to_string()),
+        );
         // A process a core: with threads of their own they would be in each other's way.
         for library in ["OMP", "OPENBLAS", "MKL", "NUMBA"] {
             process.env(format!("{library}_NUM_THREADS"), "1");
@@ -88,7 +101,7 @@ impl Present {
 
     /// A process a file, as many at once as there are threads.
     pub(super) fn ffmpeg(&self, case: &Case, resampled: bool) -> Result<Timed> {
-        let rate = case.sample_rate.to_string();
+        let rate = case.config.sample_rate.to_string();
         self.at_once(case, case.files.len(), |index| {
             let mut process = Command::new(&self.program);
             process
@@ -108,7 +121,7 @@ impl Present {
             let mut process = Command::new(&self.program);
             // Decodes and drops the samples.
             process.args(["--quiet", "--test"]);
-            process.args(case.files.iter().skip(index).step_by(case.threads));
+            process.args(Self::dealt(case, index));
             process
         })
     }
@@ -146,9 +159,9 @@ impl Present {
         })?;
         Ok(Timed { seconds: started.elapsed().as_secs_f64(), peak_mib: None })
     }
+}
 
-    /// True for what the peer measures within a larger task, not alone.
-    pub(super) fn measures_within(&self, task: Task) -> bool {
-        self.peer == PreprocessPeer::Librosa && task != Task::LogMel
-    }
+/// What libsndfile cannot read of what we can.
+fn is_aac(file: &str) -> bool {
+    [".aac", ".m4a", ".m4b", ".mp4"].iter().any(|extension| file.ends_with(extension))
 }

@@ -16,7 +16,9 @@ pub(super) enum Task {
     LogMel,
     /// Of that, from samples to decibels.
     Transform,
-    /// From the file to mono samples at the rate of the spectrograms.
+    /// Of that, from the file to mono samples at the rate of the spectrograms.
+    Read,
+    /// The same alone.
     Resample,
     /// From the file to samples at its own rate; ours are mixed to mono.
     Decode,
@@ -49,12 +51,14 @@ impl Times {
         Timed { seconds: self.wall_s, peak_mib: Some(self.peak_mib) }
     }
 
-    pub(super) fn transform(&self, threads: usize) -> Timed {
-        Timed { seconds: self.transform_s / threads as f64, peak_mib: None }
+    /// A thread's share.
+    pub(super) fn transform(&self, case: &Case) -> Timed {
+        Timed { seconds: self.transform_s / case.busy_threads(), peak_mib: None }
     }
 
-    pub(super) fn resample(&self, threads: usize) -> Timed {
-        Timed { seconds: self.resample_s / threads as f64, peak_mib: None }
+    /// A thread's share.
+    pub(super) fn resample(&self, case: &Case) -> Timed {
+        Timed { seconds: self.resample_s / case.busy_threads(), peak_mib: None }
     }
 }
 
@@ -67,14 +71,14 @@ pub(super) struct Measured<'a> {
 }
 
 impl<'a> Measured<'a> {
-    pub(super) fn ours(&mut self, task: Task, timed: Timed) {
+    pub(super) fn add_ours(&mut self, task: Task, timed: Timed) {
         match self.ours.iter_mut().find(|(other, _)| *other == task) {
             Some((_, times)) => times.push(timed),
             None => self.ours.push((task, vec![timed])),
         }
     }
 
-    pub(super) fn theirs(&mut self, task: Task, peer: &'a Present, timed: Timed) {
+    pub(super) fn add_theirs(&mut self, task: Task, peer: &'a Present, timed: Timed) {
         let same = |other: &Present| other.name == peer.name;
         match self.theirs.iter_mut().find(|(other, by, _)| *other == task && same(by)) {
             Some((_, _, times)) => times.push(timed),
@@ -100,9 +104,8 @@ impl<'a> Measured<'a> {
             };
             let before = rows.len();
             for (_, peer, times) in self.theirs.iter().filter(|(other, ..)| other == task) {
-                let part = if peer.measures_within(*task) { ", within log-mel" } else { "" };
                 rows.push(Row {
-                    peer: Some(format!("{}{part}", peer.name)),
+                    peer: Some(peer.name.clone()),
                     peer_s: Some(seconds(times)),
                     peer_peak_mib: peak(times),
                     ratio: Some(row.ours_s / seconds(times)),
@@ -171,6 +174,7 @@ impl fmt::Display for Row {
         let task = match self.task {
             Task::LogMel => "log-mel",
             Task::Transform => "transform",
+            Task::Read => "read",
             Task::Resample => "resample",
             Task::Decode => "decode",
         };

@@ -1,5 +1,6 @@
 //! What the manifests say to those who depend on a crate.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
@@ -16,15 +17,19 @@ const CATEGORIES: [&str; 7] = [
     "visualization",
 ];
 
+/// What dependencies need that do not state it: on x86-64 candle-core 0.11 calls `__cpuid_count` as
+/// the safe function that it has been since.
+const UNSTATED: [(&str, &str); 1] = [("candle-core", "1.94")];
+
 /// What stands in each package's folder.
 const FILES: [&str; 4] = ["CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
 
 /// The packages of the workspace.
 pub(crate) fn packages() -> Vec<Value> {
-    metadata(&["--no-deps"])
+    metadata(&["--no-deps"])["packages"].as_array().unwrap().clone()
 }
 
-fn metadata(arguments: &[&str]) -> Vec<Value> {
+fn metadata(arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--offline"])
         .args(arguments)
@@ -32,8 +37,7 @@ fn metadata(arguments: &[&str]) -> Vec<Value> {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"].as_array().unwrap().clone()
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// The packages for strangers.
@@ -55,22 +59,42 @@ fn version(text: &str) -> Vec<u32> {
 }
 
 #[test]
-fn every_package_inherits_the_workspaces_edition_licence_and_rust_version() {
+fn every_package_inherits_the_workspaces_edition_and_licence() {
     for package in packages() {
         let name = package["name"].as_str().unwrap();
         assert_eq!(package["edition"], "2024", "{name}");
         assert_eq!(package["license"], "MIT OR Apache-2.0", "{name}");
-        assert_eq!(package["rust_version"], "1.89", "{name}");
     }
 }
 
 #[test]
-fn no_dependency_asks_for_a_newer_rust_than_the_workspace_states() {
-    let stated = packages()[0]["rust_version"].as_str().unwrap().to_owned();
-    for package in metadata(&["--locked", "--filter-platform", &host()]) {
-        let Some(asked) = package["rust_version"].as_str() else { continue };
-        let name = &package["name"];
-        assert!(version(asked) <= version(&stated), "{name} asks for {asked}, not {stated}");
+fn no_dependency_asks_for_a_newer_rust_than_its_crate_states() {
+    let metadata = metadata(&["--locked", "--filter-platform", &host()]);
+    let list = |value: &Value| value.as_array().unwrap().clone();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let packages: BTreeMap<String, Value> = list(&metadata["packages"])
+        .into_iter()
+        .map(|package| (text(&package["id"]), package))
+        .collect();
+    let dependencies: BTreeMap<String, Vec<String>> = list(&metadata["resolve"]["nodes"])
+        .iter()
+        .map(|node| (text(&node["id"]), list(&node["dependencies"]).iter().map(text).collect()))
+        .collect();
+    for member in list(&metadata["workspace_members"]) {
+        let member = text(&member);
+        let (stated, of) = (&packages[&member]["rust_version"], &packages[&member]["name"]);
+        let stated = stated.as_str().unwrap();
+        let (mut seen, mut next) = (BTreeSet::from([member.clone()]), vec![member]);
+        while let Some(id) = next.pop() {
+            let name = packages[&id]["name"].as_str().unwrap();
+            let unstated = UNSTATED.iter().find(|(unstated, _)| *unstated == name);
+            let asked =
+                unstated.map(|(_, asked)| *asked).or(packages[&id]["rust_version"].as_str());
+            if let Some(asked) = asked {
+                assert!(version(asked) <= version(stated), "{of}: {name} asks for {asked}");
+            }
+            next.extend(dependencies[&id].iter().filter(|id| seen.insert((*id).clone())).cloned());
+        }
     }
 }
 

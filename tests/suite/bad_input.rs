@@ -286,6 +286,10 @@ fn bad_usage_ends_with_two_and_says_what_would_do() {
         (vec!["demo", "--song-seconds", "2"], "3..=600"),
         (vec!["bench", "train", "--peer", "jax"], "torch, keras, candle"),
         (vec!["bench", "train", "--peer-seconds", "0"], "above 0"),
+        (vec!["bench", "preprocess"], "<DIR>"),
+        (vec!["bench", "preprocess", ".", "--peer", "sox"], "librosa, ffmpeg, mpg123"),
+        (vec!["train", "--folds", "1"], "2..=1000"),
+        (vec!["train", "--artists", "1"], "fewer than two"),
         (vec!["fetch", "nosuch"], "freemusic-albums"),
         (vec!["fetch"], "<NAME>"),
     ] {

@@ -198,3 +198,82 @@ fn a_training_step_is_timed_beside_every_peer_that_is_there() {
         }
     }
 }
+
+#[test]
+fn spectrograms_are_timed_task_by_task_without_a_peer_where_there_is_no_python() {
+    let checkout = Checkout::with_music();
+    let mut arguments = vec!["bench", "preprocess", "music", "--peer", "librosa", "--threads", "2"];
+    arguments.extend(["--python", "no-such-python", "--rounds", "1", "--json"]);
+    let dry = checkout.run(&[&arguments[..], &["--dry-run"]].concat()).expect_code(0);
+    assert!(
+        dry.out.starts_with("would time ") && dry.out.ends_with(" with 2 threads\n"),
+        "{}",
+        dry.out
+    );
+
+    let ended = checkout.run(&arguments).expect_code(0);
+    let notice = "without librosa, since `no-such-python` cannot be started";
+    assert!(ended.err.contains(notice), "{}", ended.err);
+    let rows = ended.json();
+    let tasks: Vec<&str> = rows.iter().map(|row| row["task"].as_str().unwrap()).collect();
+    assert_eq!(tasks, ["log-mel", "transform", "read", "resample", "decode"]);
+    for row in rows {
+        assert!(row["ours_s"].as_f64().unwrap() > 0.0 && row["ratio"].is_null(), "{row}");
+        assert!(row["seconds_of_audio"].as_f64().unwrap() > 1.0, "{row}");
+    }
+}
+
+#[test]
+fn a_grid_runs_what_is_not_there_yet_and_prints_its_tables() {
+    let checkout = Checkout::with_music();
+    let quick = ["--corpus", "music", "--epochs", "1", "--batch-size", "4"];
+    let grid = ["experiment", "--clip", "1s", "--split", "song,album", "--seed", "0,1", "--json"];
+    let first = checkout.run(&[&grid[..], &quick].concat()).expect_code(0).json();
+    let named = |row: &serde_json::Value| {
+        (row["split"].as_str().unwrap().to_owned(), row["seed"].as_u64().unwrap())
+    };
+    let points: Vec<(String, u64)> = first.iter().map(named).collect();
+    let expected = [("song", 0), ("song", 1), ("album", 0), ("album", 1)];
+    assert_eq!(points, expected.map(|(split, seed)| (split.to_owned(), seed)));
+    for row in &first {
+        assert_eq!(row["clip_seconds"], 1.0, "{row}");
+        assert!(row["clip"]["weighted_f1"]["value"].as_f64().is_some(), "{row}");
+        assert_eq!(row["parts"].as_array().unwrap().len(), 3, "{row}");
+    }
+
+    // Another seed is all that is trained now, and the old scores stand beside it.
+    let wider = ["experiment", "--clip", "1s", "--split", "song", "--seed", "0,1,2"];
+    let ended = checkout.run(&[&wider[..], &quick].concat()).expect_code(0);
+    assert_eq!(ended.err.matches("training on").count(), 1, "{}", ended.err);
+    assert!(ended.out.contains("## Weighted F1, songs, by vote"), "{}", ended.out);
+    assert!(ended.out.contains("| crnn2d | song | 1s | 2 |"), "{}", ended.out);
+    let folders = fs::read_dir(checkout.path().join("data/runs/music")).unwrap();
+    let tables = folders.flatten().filter(|entry| {
+        entry.path().join("grid.csv").exists() && entry.path().join("grid.parquet").exists()
+    });
+    assert_eq!(tables.count(), 2);
+}
+
+#[test]
+fn folds_are_pooled_into_one_row_in_which_every_song_is_tested() {
+    let checkout = Checkout::with_music();
+    let mut arguments = vec!["experiment", "--corpus", "music", "--clip", "1s", "--folds", "3"];
+    arguments.extend(["--split", "album", "--seed", "0", "--epochs", "1", "--json"]);
+    let rows = checkout.run(&arguments).expect_code(0).json();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["folds"], 3);
+    assert_eq!(rows[0]["song_vote"]["count"], 18);
+}
+
+#[test]
+fn some_artists_are_told_apart_where_some_are_asked_for() {
+    let checkout = Checkout::with_music();
+    let mut arguments = vec!["evaluate", "--corpus", "music", "--clip", "1s", "--epochs", "1"];
+    arguments.extend(["--artists", "Alto;Canto", "--shuffle-labels", "--json"]);
+    let rows = checkout.run(&arguments).expect_code(0).json();
+    assert_eq!(rows[0]["scores"]["artists"], 2);
+    let ended = checkout
+        .run(&["evaluate", "--corpus", "music", "--clip", "1s", "--artists", "Alto;Dora"])
+        .expect_code(1);
+    assert!(ended.err.contains("no artist `Dora`") && ended.err.contains("Alto, Basso, Canto"));
+}

@@ -1,23 +1,31 @@
 //! Decodes a file: `decode FILE [OUT.wav]` says what it is, and writes it as mono WAV at 16 kHz.
 
 use std::fs::File;
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, Write, stderr, stdout};
 use std::path::Path;
+use std::process::ExitCode;
 
 use cantus_audio::{AudioError, DecodeOptions, Limits, WavFormat};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let Some(input) = arguments.next() else {
-        return Err("usage: decode FILE [OUT.wav]".into());
+        return fail("usage: decode FILE [OUT.wav]");
     };
-    run(Path::new(&input), arguments.next().as_deref().map(Path::new)).map_err(|error| {
-        let message = match error.downcast_ref::<AudioError>().and_then(AudioError::hint) {
-            Some(hint) => format!("{error}\n\nhint: {hint}"),
-            None => error.to_string(),
-        };
-        message.into()
-    })
+    match run(Path::new(&input), arguments.next().as_deref().map(Path::new)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => match error.downcast_ref::<AudioError>().and_then(AudioError::hint) {
+            Some(hint) => fail(&format!("{error}\n\nhint: {hint}")),
+            None => fail(&error.to_string()),
+        },
+    }
+}
+
+/// What `main` returns would be printed as Rust writes values, not as a sentence.
+fn fail(message: &str) -> ExitCode {
+    // Nobody reading standard error is no reason to panic.
+    let _ = writeln!(stderr(), "{message}");
+    ExitCode::FAILURE
 }
 
 fn run(input: &Path, output: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
@@ -34,8 +42,7 @@ fn run(input: &Path, output: Option<&Path>) -> Result<(), Box<dyn std::error::Er
         writeln!(out, "tags      {artist}: {title}")?;
     }
     if !audio.damage.is_none() {
-        let lost = audio.damage.damaged_packets;
-        writeln!(out, "damage    {lost} of {} packets skipped", audio.damage.packets)?;
+        writeln!(out, "damage    {}", audio.damage.describe())?;
     }
     if let Some(output) = output {
         let writer = BufWriter::new(File::create(output)?);

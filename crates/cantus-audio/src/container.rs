@@ -277,6 +277,10 @@ impl AudioError {
                 }
             }
             SymphoniaError::IoError(error) => Self::from_io(origin, error),
+            // Of an MP4 file that was cut; what is missing nobody could support.
+            SymphoniaError::Unsupported(reason) if reason.contains("missing") => {
+                Self::DamagedHeader { origin: origin_of, reason: reason.to_owned() }
+            }
             SymphoniaError::Unsupported(feature) => {
                 Self::UnsupportedFeature { origin: origin_of, feature: feature.to_owned() }
             }

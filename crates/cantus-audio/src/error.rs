@@ -198,6 +198,14 @@ pub enum AudioError {
         /// What it was.
         value: f64,
     },
+    /// A sample to be resampled is infinite or not a number.
+    #[error("sample {index} is {value}, expected a finite number")]
+    NonFiniteInput {
+        /// Position of the first such sample in the signal.
+        index: u64,
+        /// Its value.
+        value: f32,
+    },
     /// A WAV file could not be written.
     #[error("could not write WAV data")]
     WriteWav {
@@ -237,6 +245,7 @@ impl AudioError {
             Self::UnsupportedRate { .. }
             | Self::Resample { .. }
             | Self::InvalidOption { .. }
+            | Self::NonFiniteInput { .. }
             | Self::WriteWav { .. } => None,
         }
     }
@@ -282,6 +291,7 @@ impl AudioError {
             | Self::NoAudioTrack { .. }
             | Self::Resample { .. }
             | Self::InvalidOption { .. }
+            | Self::NonFiniteInput { .. }
             | Self::WriteWav { .. } => return None,
         };
         Some(hint)

@@ -128,7 +128,9 @@ impl Planned {
         self.input.clear();
         let dropped = self.delay_left.min(written);
         self.delay_left -= dropped;
-        output.extend(self.output[dropped..written].iter().map(|sample| *sample as f32));
+        // Near the largest float the filter may overshoot it.
+        let finite = |sample: &f64| (*sample as f32).clamp(f32::MIN, f32::MAX);
+        output.extend(self.output[dropped..written].iter().map(finite));
         Ok(())
     }
 
@@ -166,8 +168,13 @@ impl Resampler {
     ///
     /// # Errors
     ///
-    /// If the underlying transform refuses, which would be a fault in this crate.
+    /// [`AudioError::NonFiniteInput`] at a sample that is infinite or no number: nothing of `input`
+    /// is taken then. If the underlying transform refuses, which would be a fault in this crate.
     pub fn process(&mut self, mut input: &[f32], output: &mut Vec<f32>) -> Result<(), AudioError> {
+        if let Some(index) = input.iter().position(|sample| !sample.is_finite()) {
+            let (index, value) = (self.samples_in + index as u64, input[index]);
+            return Err(AudioError::NonFiniteInput { index, value });
+        }
         let before = output.len();
         if let Some(planned) = &mut self.planned {
             if self.samples_in == 0 && !input.is_empty() {
@@ -213,7 +220,7 @@ impl Resampler {
 ///
 /// # Errors
 ///
-/// If a rate lies outside [`MIN_RATE`]..=[`MAX_RATE`].
+/// If a rate lies outside [`MIN_RATE`]..=[`MAX_RATE`], or a sample is infinite or no number.
 pub fn resample(samples: &[f32], from: u32, to: u32) -> Result<Vec<f32>, AudioError> {
     let mut resampler = Resampler::new(from, to)?;
     let mut output = Vec::with_capacity(resampler.output_len(samples.len() as u64) as usize);

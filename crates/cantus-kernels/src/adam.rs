@@ -51,6 +51,31 @@ impl AdamStep {
     }
 }
 
+impl AdamStep {
+    /// Step 0 would divide by zero, and leave no number of any parameter.
+    fn check(self) -> Result<(), KernelError> {
+        let fail = |parameter, expected, got| {
+            Err(KernelError::Parameter { operation: OPERATION, parameter, expected, got })
+        };
+        for (parameter, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if !(0.0..1.0).contains(&beta) {
+                return fail(parameter, "at least 0 and below 1", beta);
+            }
+        }
+        let finite = "a finite number (steps are counted from 1)";
+        for (parameter, got) in [("rate", self.rate), ("root_scale", self.root_scale)] {
+            if !got.is_finite() {
+                return fail(parameter, finite, got);
+            }
+        }
+        if self.epsilon.is_finite() {
+            Ok(())
+        } else {
+            fail("epsilon", "a finite number", self.epsilon)
+        }
+    }
+}
+
 fn corrections((beta1, beta2): (f64, f64), step: u64) -> (f64, f64) {
     (1.0 - beta1.powf(step as f64), 1.0 - beta2.powf(step as f64))
 }
@@ -121,7 +146,8 @@ impl AdamMoments {
 /// # Errors
 /// When the gradient has another shape or element type than the parameter or shares its storage,
 /// the moments have another number of elements or another element type, the parameter is not
-/// contiguous, or any is not f32 or f64 in main memory. Then nothing has changed.
+/// contiguous, or any is not f32 or f64 in main memory; when a number of the step is not finite, as
+/// in step 0, or a decay not in 0..1. Then nothing has changed.
 pub fn adam_step(
     parameter: &Tensor,
     gradient: &Tensor,
@@ -150,6 +176,7 @@ pub fn adam_step(
             got: length.into(),
         });
     }
+    step.check()?;
     let update = Update { moments: RefCell::new(moments), step };
     Ok(parameter.inplace_op2(&gradient.detach().contiguous()?, &update)?)
 }

@@ -42,6 +42,17 @@ pub enum KernelError {
         got: Shape,
     },
 
+    /// An operand that this form of the operation needs was not given.
+    #[error("{operation}: expected {operand} of shape {expected}, got none")]
+    MissingOperand {
+        /// The operation that was called.
+        operation: &'static str,
+        /// The operand that is missing.
+        operand: &'static str,
+        /// The shape that it would have, in words.
+        expected: String,
+    },
+
     /// A number that steers the operation is out of its range.
     #[error("{operation}: {parameter} is {got}, expected {expected}")]
     Parameter {

@@ -76,12 +76,11 @@ pub fn gru(x: &Tensor, parameters: GruParameters, kind: GruKind) -> Result<Tenso
             ));
         }
         (GruKind::ResetAfter, None) => {
-            return Err(shape_error(
-                OPERATION,
-                "bias_hh",
-                "[3 * unit]",
-                &Tensor::new(0f32, x.device())?,
-            ));
+            return Err(KernelError::MissingOperand {
+                operation: OPERATION,
+                operand: "bias_hh",
+                expected: format!("[{}], where the reset stands after", 3 * units),
+            });
         }
     }
     let layer = Gru { kind, steps, batch, features, units };

@@ -41,8 +41,11 @@ impl Sizes {
             x.dims3().ok().filter(|_| x.elem_count() > 0).ok_or_else(|| {
                 shape_error(operation, "input", "[step, batch, feature], none empty", x)
             })?;
-        let (_, units) =
-            weight_hh.dims2().ok().filter(|&(_, units)| units > 0).ok_or_else(|| {
+        let (_, units) = weight_hh
+            .dims2()
+            .ok()
+            .filter(|&(rows, units)| units > 0 && rows == gates * units)
+            .ok_or_else(|| {
                 shape_error(operation, "weight_hh", format!("[{gates} * unit, unit]"), weight_hh)
             })?;
         check_operand(operation, x, "weight_ih", weight_ih, &[gates * units, features])?;

@@ -2,15 +2,31 @@
 //! it is, and draws it grey, time to the right and the lowest band at the bottom.
 
 use std::fs::File;
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, Write, stderr, stdout};
+use std::path::Path;
+use std::process::ExitCode;
 
 use cantus_mel::{LogMel, LogMelPlan, MelConfig};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let Some(input) = arguments.next() else {
-        return Err("usage: spectrogram FILE.wav [OUT.pgm]".into());
+        return fail("usage: spectrogram FILE.wav [OUT.pgm]");
     };
+    match run(Path::new(&input), arguments.next().as_deref().map(Path::new)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("`{}`: {error}", Path::new(&input).display())),
+    }
+}
+
+/// What `main` returns would be printed as Rust writes values, not as a sentence.
+fn fail(message: &str) -> ExitCode {
+    // Nobody reading standard error is no reason to panic.
+    let _ = writeln!(stderr(), "{message}");
+    ExitCode::FAILURE
+}
+
+fn run(input: &Path, output: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     let mut reader = hound::WavReader::open(input)?;
     let spec = reader.spec();
     // At the file's own rate; otherwise librosa's settings.
@@ -28,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     )?;
     let (low, high) = range(&log_mel);
     writeln!(out, "bands    {}, {low:.1} to {high:.1} dB", log_mel.n_mels)?;
-    if let Some(output) = arguments.next() {
+    if let Some(output) = output {
         draw(&log_mel, BufWriter::new(File::create(output)?))?;
     }
     Ok(())

@@ -1,4 +1,8 @@
 #![doc = include_str!("../README.md")]
+#![expect(
+    clippy::inline_always,
+    reason = "a loop is compiled for each kind of processor by being inlined into its entry"
+)]
 
 mod config;
 mod decibels;

@@ -172,4 +172,6 @@ pub(crate) enum PreprocessWorker {
     Resample,
     /// To mono samples at the file's own rate.
     Decode,
+    /// All of it, without a time: which files cannot be used.
+    Check,
 }

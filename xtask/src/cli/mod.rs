@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Train(TrialFlags),
     /// Score a trained network on the test part, by clip and by song
     Evaluate(TrialFlags),
+    /// Run a grid of trials, by default the paper's, and print its tables
+    Experiment(ExperimentFlags),
     /// Write one self-contained HTML page about a trial
     Report(TrialFlags),
     /// Say what is stale
@@ -103,6 +105,18 @@ pub(crate) struct DemoFlags {
     /// At most this many epochs
     #[arg(long, value_name = "N", default_value = "14")]
     pub(crate) epochs: NonZeroUsize,
+}
+
+/// Flags of `experiment`. Lists that neither they nor a grid file give are the paper's: seven clip
+/// lengths, both splits, three seeds.
+#[derive(Debug, Args)]
+pub(crate) struct ExperimentFlags {
+    /// The trials.
+    #[command(flatten)]
+    pub(crate) trial: TrialFlags,
+    /// The lists from a TOML file: `clip`, `split`, `seed`, `model`, `folds`; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) grid: Option<PathBuf>,
 }
 
 /// Flags of `fetch`.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod experiment;
 mod fetch;
 mod preprocess;
 mod status;
@@ -28,6 +29,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Train(flags) => trials::run(common, &flags, StageName::Train, progress),
         Command::Evaluate(flags) => trials::run(common, &flags, StageName::Evaluate, progress),
         Command::Report(flags) => trials::run(common, &flags, StageName::Report, progress),
+        Command::Experiment(flags) => experiment::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)

@@ -57,13 +57,17 @@ pub(crate) fn run(
                 artists: stored.artists,
                 albums: stored.albums,
                 songs: stored.songs,
-                hours: stored.seconds / 3600.0,
+                // The sum of none is minus zero.
+                hours: stored.seconds / 3600.0 + 0.0,
                 unusable: session.unusable(),
                 damaged: session.damaged(),
                 seconds: started.elapsed().as_secs_f64(),
                 interrupted: outcome == Outcome::Interrupted,
             },
         )?;
+        if outcome == Outcome::Interrupted {
+            session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+        }
         Ok(outcome)
     })
 }

@@ -18,6 +18,22 @@ pub(crate) struct ClipLength {
 }
 
 impl ClipLength {
+    /// The lengths of the paper.
+    pub(crate) const PAPER: [Self; 7] = [
+        Self { seconds: 1.0 },
+        Self { seconds: 3.0 },
+        Self { seconds: 5.0 },
+        Self { seconds: 6.0 },
+        Self { seconds: 10.0 },
+        Self { seconds: 20.0 },
+        Self { seconds: 30.0 },
+    ];
+
+    /// As a number.
+    pub(crate) fn seconds(self) -> f64 {
+        self.seconds
+    }
+
     /// The length in spectrogram frames.
     ///
     /// The paper's lengths at the paper's frame rate (31.25 a second) are the paper's table; every

@@ -52,8 +52,8 @@ pub(crate) struct TrialFlags {
     #[arg(long, value_delimiter = ',')]
     pub(crate) split: Vec<SplitFlag>,
     /// Cross-validation: as many trials as folds, in which every song tests once
-    #[arg(long, value_name = "K")]
-    pub(crate) folds: Option<usize>,
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub(crate) folds: Option<u16>,
     /// So many artists, drawn by the seed, or those named, as in `Ann;Bob` [default: all]
     #[arg(long, value_name = "N|NAMES")]
     pub(crate) artists: Option<Artists>,
@@ -180,7 +180,7 @@ impl TrialFlags {
         let splits: Vec<SplitKind> = self.split.iter().map(|&split| split.into()).collect();
         let splits = or_default(&splits, base.split);
         let folds: Vec<Option<Fold>> = match self.folds {
-            Some(folds) => Fold::all(folds)?.into_iter().map(Some).collect(),
+            Some(folds) => Fold::all(folds.into())?.into_iter().map(Some).collect(),
             None => vec![base.fold],
         };
         let mut trials = Vec::new();
@@ -242,6 +242,12 @@ impl TrialFlags {
         if self.balance_classes {
             config.train.class_weights = cantus_train::ClassWeights::Balanced;
         }
+    }
+}
+
+impl From<SplitKind> for SplitFlag {
+    fn from(kind: SplitKind) -> Self {
+        if kind == SplitKind::Album { Self::Album } else { Self::Song }
     }
 }
 

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use artists::Artists;
 pub(crate) use clip_length::ClipLength;
-pub(crate) use flags::{CorpusFlags, TrialFlags};
+pub(crate) use flags::{CorpusFlags, SplitFlag, TrialFlags};
 
 /// Everything that decides what one trial computes; its defaults are the paper's.
 ///

@@ -107,7 +107,8 @@ fn settings(config: &Config) -> Result<Vec<(String, String)>> {
     Ok(lines)
 }
 
-fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> Vec<PartCounts> {
+/// What the parts of a split hold.
+pub(crate) fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> Vec<PartCounts> {
     let parts = [("train", Part::Train), ("validation", Part::Validation), ("test", Part::Test)];
     let counts = parts.into_iter().map(|(name, part)| {
         let part = PartSongs::of(part, split, &songs.usable);

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use cantus_corpus::{Corpus, shuffled_labels};
+use cantus_eval::PartCounts;
 use cantus_pipeline::{Fingerprint, Freshness, Plan, Stage};
 
 use crate::corpus_source::{CorpusSource, Selection};
@@ -303,6 +304,15 @@ impl Trial {
             songs: usable.len(),
             seconds: usable.iter().map(|usable| usable.seconds).sum(),
         })
+    }
+
+    /// What the parts of the split hold.
+    pub(crate) fn parts(&self, session: &Session) -> Result<Vec<PartCounts>> {
+        let scanned = scan::scan(session, &self.config, &self.source)?;
+        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let songs = self.songs(session, &store, &scanned, StageName::Split)?;
+        let split = split::read(&songs.corpus, &self.run)?;
+        Ok(report::part_counts(&self.config, &songs, &split))
     }
 
     /// What is stale now, and why, without running anything.

@@ -184,3 +184,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn samples_that_are_no_numbers_are_refused_and_loud_ones_stay_finite() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let refused = resample(&[0.0, value], 44_100, 16_000);
+        assert!(matches!(refused, Err(AudioError::NonFiniteInput { index: 1, .. })), "{refused:?}");
+    }
+    let square: Vec<f32> =
+        (0..40_000).map(|i| if i / 500 % 2 == 0 { f32::MAX } else { f32::MIN }).collect();
+    let resampled = resample(&square, 44_100, 16_000).unwrap();
+    assert!(resampled.iter().all(|sample| sample.is_finite()));
+}

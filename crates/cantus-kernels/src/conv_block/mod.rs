@@ -316,7 +316,15 @@ fn layer_of(
         });
     }
     let pool = settings.pool;
-    if pool.0 == 0 || pool.1 == 0 || pool.0 > height || pool.1 > width {
+    if pool.0 == 0 || pool.1 == 0 {
+        return Err(KernelError::Parameter {
+            operation: OPERATION,
+            parameter: "pool",
+            expected: "a window of at least 1 by 1",
+            got: 0.0,
+        });
+    }
+    if pool.0 > height || pool.1 > width {
         let expected = format!("[batch, mel >= {}, frame >= {}, channel]", pool.0, pool.1);
         // Of a later block that is not the input of the operation.
         let got = Shape::from((batch, height, width, channels));

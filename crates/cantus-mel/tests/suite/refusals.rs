@@ -44,7 +44,7 @@ fn buffers_of_the_wrong_size_are_refused_and_left_alone() {
     let other = LogMelPlan::new(&MelConfig { n_fft: 1024, ..MelConfig::paper() }).unwrap();
     assert_eq!(
         plan.process(&samples, &mut other.make_scratch(), &mut out[..1024]),
-        Err(MelError::ForeignScratch { expected: 2048, got: 1024 })
+        Err(MelError::ForeignScratch { expected: (2048, 128), got: (1024, 128) })
     );
     assert_eq!(out, [7.0; 8 * 128 + 1]);
 }

@@ -5,11 +5,12 @@ mod peers;
 mod rows;
 mod worker;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use cantus_mel::MelConfig;
 
 use peers::Present;
 use rows::{Measured, Row, Task, Times};
+use worker::Unusable;
 
 use super::each_once;
 use crate::cli::{BenchPreprocessFlags, CommonFlags, PreprocessPeer, PreprocessWorker};
@@ -34,7 +35,7 @@ pub(crate) fn run(
     if let Some(worker) = flags.worker {
         return worker::run(worker);
     }
-    let files = files::music_files(&flags.music)?;
+    let mut files = files::music_files(&flags.music)?;
     let threads = match common.threads {
         Some(threads) => vec![usize::from(threads)],
         None => each_once(&[1, rayon::current_num_threads()]),
@@ -44,6 +45,16 @@ pub(crate) fn run(
             print(&format!("would time {} files with {threads} threads\n", files.len()));
         }
         return Ok(Outcome::Done);
+    }
+    let bar = progress.bar(1, "files", "checks");
+    let unusable = worker::unusable(threads[0].max(rayon::current_num_threads()), &files)?;
+    bar.finish_and_clear();
+    for Unusable { file, reason } in &unusable {
+        progress.say(format!("without `{file}`: {reason}"));
+    }
+    files.retain(|file| unusable.iter().all(|unusable| unusable.file != *file));
+    if files.is_empty() {
+        bail!("no file can be timed");
     }
     let mut present = Vec::new();
     for peer in each_once(&flags.peer) {

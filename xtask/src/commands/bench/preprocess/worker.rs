@@ -9,6 +9,7 @@ use cantus_audio::{AudioStream, DecodeOptions, Decoder};
 use cantus_mel::{LogMelPlan, MelConfig};
 use clap::ValueEnum;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::rows::Times;
 use crate::cli::PreprocessWorker;
@@ -18,13 +19,17 @@ use crate::outcome::Outcome;
 
 /// Runs [`run`] in a process of its own.
 pub(super) fn process(worker: PreprocessWorker, threads: usize, files: &[String]) -> Result<Times> {
+    json_of_input(command(worker, threads)?, &serde_json::to_vec(files)?)
+}
+
+fn command(worker: PreprocessWorker, threads: usize) -> Result<Command> {
     let itself = std::env::current_exe().context("cannot find this program's file")?;
     let name = worker.to_possible_value().context("a worker without a name")?;
     let mut process = Command::new(itself);
     process
         .args(["bench", "preprocess", "-", "--worker", name.get_name()])
         .args(["--threads", &threads.to_string()]);
-    json_of_input(process, &serde_json::to_vec(files)?)
+    Ok(process)
 }
 
 /// What became of one file, or of several.
@@ -45,17 +50,45 @@ impl Work {
     }
 }
 
+/// A file that cannot be timed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Unusable {
+    pub(super) file: String,
+    pub(super) reason: String,
+}
+
+/// The files that no spectrogram can be made of. Whatever is read from disk is in memory then.
+pub(super) fn unusable(threads: usize, files: &[String]) -> Result<Vec<Unusable>> {
+    json_of_input(command(PreprocessWorker::Check, threads)?, &serde_json::to_vec(files)?)
+}
+
+fn check(files: &[String], plan: &LogMelPlan) -> Result<Outcome> {
+    let unusable: Vec<Unusable> = files
+        .par_iter()
+        .with_max_len(1)
+        .filter_map(|file| {
+            let error = log_mel(Path::new(file), plan).err()?;
+            Some(Unusable { file: file.clone(), reason: format!("{error:#}") })
+        })
+        .collect();
+    print_json(&unusable)?;
+    Ok(Outcome::Done)
+}
+
 /// Works on the files that standard input lists and prints the times.
 pub(super) fn run(worker: PreprocessWorker) -> Result<Outcome> {
     let files: Vec<String> = serde_json::from_reader(std::io::stdin().lock())
         .context("a worker reads its files, as JSON, from standard input")?;
     let plan = LogMelPlan::new(&MelConfig::paper())?;
+    if worker == PreprocessWorker::Check {
+        return check(&files, &plan);
+    }
     let started = Instant::now();
     // One file after the other, whichever thread is free: they are of many lengths.
     let work = files.par_iter().with_max_len(1).map(|file| {
         let file = Path::new(file);
         match worker {
-            PreprocessWorker::LogMel => log_mel(file, &plan),
+            PreprocessWorker::LogMel | PreprocessWorker::Check => log_mel(file, &plan),
             PreprocessWorker::Resample => resample(file, plan.config().sample_rate),
             PreprocessWorker::Decode => decode(file),
         }

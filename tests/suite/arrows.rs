@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use crate::manifests::packages;
 
 /// Which sibling may stand on which.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("cantus-audio", &[]),
+    ("cantus-baseline", &["cantus-mel"]),
     ("cantus-cache", &[]),
     ("cantus-corpus", &[]),
     ("cantus-crnn", &["cantus-kernels"]),

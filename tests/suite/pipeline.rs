@@ -247,11 +247,9 @@ fn a_grid_runs_what_is_not_there_yet_and_prints_its_tables() {
     assert_eq!(ended.err.matches("training on").count(), 1, "{}", ended.err);
     assert!(ended.out.contains("## Weighted F1, songs, by vote"), "{}", ended.out);
     assert!(ended.out.contains("| crnn2d | song | 1s | 2 |"), "{}", ended.out);
-    let folders = fs::read_dir(checkout.path().join("data/runs/music")).unwrap();
-    let tables = folders.flatten().filter(|entry| {
-        entry.path().join("grid.csv").exists() && entry.path().join("grid.parquet").exists()
-    });
-    assert_eq!(tables.count(), 2);
+    let tables = files_under(&checkout.path().join("data/runs"), "csv");
+    assert_eq!(tables.len(), 2);
+    assert!(tables.iter().all(|table| table.with_extension("parquet").exists()));
 }
 
 #[test]

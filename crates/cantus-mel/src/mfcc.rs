@@ -39,11 +39,12 @@ impl MfccPlan {
     pub fn new(n_mels: usize, n_mfcc: usize, lifter: f64) -> Result<Self, MelError> {
         whole_number("n_mels", n_mels, 1, MelConfig::MOST_BANDS)?;
         whole_number("n_mfcc", n_mfcc, 1, n_mels)?;
-        if !(lifter == 0.0 || (1.0..=f64::MAX).contains(&lifter)) {
+        let is_usable = lifter == 0.0 || (PI * n_mfcc as f64 / lifter).is_finite();
+        if !(lifter.is_finite() && lifter >= 0.0 && is_usable) {
             return Err(MelError::Setting {
                 setting: "lifter",
                 value: lifter.to_string(),
-                expected: "0, or 1 and more".to_owned(),
+                expected: "a number, 0 or more".to_owned(),
             });
         }
         let mut basis = Vec::with_capacity(n_mfcc.div_ceil(LANES) * n_mels);

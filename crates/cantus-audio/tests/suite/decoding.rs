@@ -1,8 +1,7 @@
 //! Files piece by piece.
 
 use cantus_audio::{
-    AudioError, AudioStream, DecodeOptions, Decoder, Excerpt, Limits, WavFormat, decode_path,
-    resample, write_wav,
+    AudioError, AudioStream, DecodeOptions, Decoder, Excerpt, Limits, decode_path, resample,
 };
 
 use crate::{FIXTURES, fixture};
@@ -62,8 +61,15 @@ fn samples_that_are_no_numbers_are_never_handed_out() {
     let path = folder.path().join("hole.wav");
     let mut samples = vec![0.25; 20_000];
     samples[15_000] = f32::NAN;
-    let file = std::fs::File::create(&path).unwrap();
-    write_wav(file, &samples, 16_000, WavFormat::Float32).unwrap();
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
     for rate in [None, Some(8_000)] {
         let options = DecodeOptions { sample_rate: rate, ..DecodeOptions::default() };
         let mut decoder = Decoder::open(&path, &options).unwrap();

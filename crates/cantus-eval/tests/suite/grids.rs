@@ -109,7 +109,7 @@ fn the_rows_for_programs_are_one_a_trial_and_level_with_equal_widths() {
     let width = lines[0].split(',').count();
     assert!(lines.iter().all(|line| line.split(',').count() == width), "{csv}");
     assert!(lines[0].starts_with("model,split,clip,clip_seconds,seed,folds,level,count,"));
-    assert!(lines[1].starts_with("crnn2d,song,3s,3,0,,clip,40,,,,,40,40,0.9"), "{}", lines[1]);
+    assert!(lines[1].starts_with("crnn2d,song,3s,3,0,,clip,40,,,,,40,40,0.8"), "{}", lines[1]);
     let parquet = grid().write_parquet(Vec::new()).unwrap();
     assert_eq!(&parquet[..4], b"PAR1");
     assert_eq!(parquet, grid().write_parquet(Vec::new()).unwrap());

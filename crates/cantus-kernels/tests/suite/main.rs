@@ -5,6 +5,7 @@
 #![expect(clippy::float_cmp, reason = "masks are equal or they are not")]
 
 mod activation;
+mod adam;
 mod blocks;
 mod convolution;
 mod convolution_over_time;

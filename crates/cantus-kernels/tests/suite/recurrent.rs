@@ -139,7 +139,10 @@ fn biases_that_do_not_belong_to_the_form_and_empty_sequences_are_refused() {
             gru(&after[0], parameters, GruKind::ResetBefore),
             "gru: expected bias_hh of shape none, where the reset stands before, got [18]",
         ),
-        (gru(&after[0], without, GruKind::ResetAfter), "gru: expected bias_hh of shape [3 * unit]"),
+        (
+            gru(&after[0], without, GruKind::ResetAfter),
+            "gru: expected bias_hh of shape [18], where the reset stands after, got none",
+        ),
         (
             gru(&random(&[0, 3, 5], 1), without, GruKind::ResetBefore),
             "gru: expected input of shape [step, batch, feature], none empty",

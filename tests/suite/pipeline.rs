@@ -4,7 +4,7 @@ use std::fs;
 
 use cantus_eval::Predictions;
 
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, files_under};
 
 #[test]
 fn a_folder_of_songs_becomes_a_scored_classifier_with_all_its_artefacts() {

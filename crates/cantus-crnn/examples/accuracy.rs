@@ -20,7 +20,7 @@ use std::error::Error;
 use std::process::Command;
 
 use candle_core::{DType, Device, Tensor, Var};
-use cantus_crnn::{Crnn2d, Crnn2dConfig, Mode, cross_entropy};
+use cantus_crnn::{Crnn2dConfig, Mode, Model, cross_entropy};
 use cantus_kernels::{PATH_VARIABLE, Path, batch_norm_train, conv2d_same_elu};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -74,17 +74,20 @@ fn setting(name: &str, default: usize) -> Result<usize> {
     Ok(arguments.next().map_or(Ok(default), |value| value.parse())?)
 }
 
-/// The errors of this process' path.
-fn print_row(frames: usize, batch: usize) -> Result<()> {
-    let config = Crnn2dConfig {
+fn shape() -> Crnn2dConfig {
+    Crnn2dConfig {
         block_dropout: 0.0,
         dense_dropout: 0.0,
         // A batch's statistics take the place of the running ones.
         batch_norm_momentum: 0.0,
         ..Crnn2dConfig::default()
-    };
-    let mut single = Crnn2d::new(config.clone(), 0, &Device::Cpu, DType::F32)?;
-    let mut double = Crnn2d::from_tensors(config, cast(single.tensors()?, DType::F64)?)?;
+    }
+}
+
+/// The errors of this process' path.
+fn print_row(frames: usize, batch: usize) -> Result<()> {
+    let mut single = Model::new(shape(), 0, &Device::Cpu, DType::F32)?;
+    let mut double = Model::from_tensors(shape(), cast(single.tensors()?, DType::F64)?)?;
     let clips = Clips::without_near_ties(&double, batch, frames)?.tensor()?;
     double.update_running_statistics(&double.forward(&clips, TRAINING)?.statistics)?;
     single.load_tensors(&cast(double.tensors()?, DType::F32)?)?;
@@ -123,11 +126,11 @@ fn values(tensor: &Tensor) -> Result<Vec<f64>> {
 }
 
 /// Outputs in either mode, and the gradients of the clips and of each parameter, by name.
-fn results(model: &Crnn2d, clips: &Tensor) -> Result<BTreeMap<String, Vec<f64>>> {
+fn results(model: &Model, clips: &Tensor) -> Result<BTreeMap<String, Vec<f64>>> {
     let mut results = BTreeMap::new();
     for (name, mode) in [("training", TRAINING), ("evaluation", Mode::Evaluation)] {
         let (forward, trace) = model.forward_traced(clips, mode)?;
-        let last_block = &trace[&format!("block{}", model.config().pools.len())];
+        let last_block = &trace[&format!("block{}", shape().pools.len())];
         results.insert(format!("{name} blocks"), values(last_block)?);
         results.insert(format!("{name} features"), values(&forward.embedding)?);
     }
@@ -170,9 +173,9 @@ struct Clips {
 
 impl Clips {
     /// Draws clips, and moves pixels where two values of a pooling window are too near.
-    fn without_near_ties(model: &Crnn2d, batch: usize, frames: usize) -> Result<Self> {
+    fn without_near_ties(model: &Model, batch: usize, frames: usize) -> Result<Self> {
         const ROUNDS: usize = 100;
-        let shape = [batch, model.config().n_mels, frames];
+        let shape = [batch, model.config().n_mels(), frames];
         let mut clips = Self { shape, values: Vec::new(), state: 1 };
         clips.values = (0..shape.iter().product()).map(|_| clips.draw()).collect();
         for _ in 0..ROUNDS {
@@ -210,8 +213,8 @@ impl Clips {
 
 /// A pixel, `[item, mel, frame]`, under each pooling window whose two largest values are nearly
 /// the same.
-fn near_ties(model: &Crnn2d, clips: &Tensor) -> Result<Vec<[usize; 3]>> {
-    let (parameters, config) = (model.parameters(), model.config());
+fn near_ties(model: &Model, clips: &Tensor) -> Result<Vec<[usize; 3]>> {
+    let (parameters, config) = (model.parameters(), shape());
     let normalise = |norm: usize, x: &Tensor| {
         let [gamma, beta] =
             ["weight", "bias"].map(|part| &parameters[&format!("norm{norm}.{part}")]);

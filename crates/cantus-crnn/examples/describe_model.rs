@@ -28,9 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     println!("artists     {}", file.labels.join(", "));
     println!("parameters  {}", model.parameter_count());
-    println!("filters     {:?}, pools {:?}", config.filters, config.pools);
-    println!("recurrent   {:?} units, as {:?} computes them", config.gru_units, config.gru_form);
-    println!("clips       {} frames of {} mel bands", file.frames_per_clip, config.n_mels);
+    println!("network     {config:?}");
+    println!("clips       {} frames of {} mel bands", file.frames_per_clip, config.n_mels());
     for (key, value) in &file.front_end {
         println!("front end   {key} = {value}");
     }
@@ -38,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let clips: BTreeMap<String, Tensor> = if let Some(path) = arguments.next() {
         safetensors::load(path, &Device::Cpu)?.into_iter().collect()
     } else {
-        let shape = (config.n_mels, file.frames_per_clip);
+        let shape = (config.n_mels(), file.frames_per_clip);
         BTreeMap::from([("silence".to_owned(), Tensor::full(SILENCE, shape, &Device::Cpu)?)])
     };
     for (name, clip) in clips {

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
-use cantus_crnn::{Crnn2d, Crnn2dConfig, Mode, cross_entropy};
+use cantus_crnn::{Crnn2dConfig, Mode, Model, cross_entropy};
 
 fn setting(name: &str, default: usize) -> Result<usize, Box<dyn Error>> {
     let mut arguments = std::env::args().skip_while(|argument| argument != name).skip(1);
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let steps = setting("--steps", 10)?.max(1);
     let config = Crnn2dConfig::default();
     let shape = (batch, config.n_mels, frames);
-    let model = Crnn2d::new(config, 0, &Device::Cpu, DType::F32)?;
+    let model = Model::new(config, 0, &Device::Cpu, DType::F32)?;
     let x = Tensor::randn(-40f32, 15f32, shape, &Device::Cpu)?;
     let targets: Vec<u32> = (0..batch as u32).map(|item| item % 20).collect();
 

@@ -1,146 +1,172 @@
+use std::collections::BTreeMap;
+
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::CrnnError;
+use crate::pass::Pass;
+use crate::tensors::{Wanted, WantedTensors};
+use crate::{Crnn1dConfig, Crnn2dConfig, CrnnError, RnnConfig};
 
-/// Which of the two gated recurrent units in use.
+/// Whose equations the recurrent layers follow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GruForm {
     /// Keras 2's default, and the paper's: hard sigmoid gates `clip(0.2 v + 0.5, 0, 1)`, the reset
-    /// gate applied to the state before the product, one bias.
+    /// gate of a GRU applied to the state before the product, one bias.
     #[default]
     Keras,
-    /// PyTorch's, cuDNN's, and Keras 3's default: logistic gates, the reset gate applied after the
-    /// product, two biases.
+    /// PyTorch's, cuDNN's, and Keras 3's default: logistic gates, the reset gate of a GRU applied
+    /// after the product, two biases (an LSTM has one here, for only their sum would matter).
     Torch,
 }
 
-/// The shape of a [`Crnn2d`](crate::Crnn2d). The default is the paper's network for 20 artists.
+/// The shape of a [`Model`](crate::Model): which network, and its numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Crnn2dConfig {
-    /// Mel bands of the input.
-    pub n_mels: usize,
-    /// Filters of each convolution block.
-    pub filters: Vec<usize>,
-    /// Pooling window of each block, (mel, frame). Incomplete windows are dropped.
-    pub pools: Vec<(usize, usize)>,
-    /// Units of each recurrent layer.
-    pub gru_units: Vec<usize>,
-    /// Classes to tell apart.
-    pub classes: usize,
-    /// The recurrent layers' equations.
-    pub gru_form: GruForm,
-    /// Probability with which a block's output is dropped in training.
-    pub block_dropout: f64,
-    /// Probability with which the dense layer's input is dropped in training.
-    pub dense_dropout: f64,
-    /// Added to the variance in batch normalisation.
-    pub batch_norm_epsilon: f64,
-    /// Weight of the old running statistics when a batch's are folded in.
-    pub batch_norm_momentum: f64,
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum ModelConfig {
+    /// Convolutions over mel and time, then recurrent layers: the paper's network, and two that its
+    /// code has beside it.
+    Crnn2d(Crnn2dConfig),
+    /// Convolutions over time, then recurrent layers.
+    Crnn1d(Crnn1dConfig),
+    /// Recurrent layers alone.
+    Rnn(RnnConfig),
 }
 
-impl Default for Crnn2dConfig {
+/// The paper's network for 20 artists.
+impl Default for ModelConfig {
     fn default() -> Self {
-        Self {
-            n_mels: 128,
-            filters: vec![64, 128, 128, 128],
-            pools: vec![(2, 2), (4, 2), (4, 2), (4, 2)],
-            gru_units: vec![32, 32],
-            classes: 20,
-            gru_form: GruForm::Keras,
-            block_dropout: 0.1,
-            dense_dropout: 0.3,
-            batch_norm_epsilon: 1e-3,
-            batch_norm_momentum: 0.99,
-        }
+        Crnn2dConfig::default().into()
     }
 }
 
-impl Crnn2dConfig {
-    /// Layers of a kind, and sizes, beyond which a configuration is refused: then no product of
-    /// sizes overflows.
-    const MAX_LAYERS: usize = 64;
-    const MAX_SIZE: usize = 1 << 16;
+impl From<Crnn2dConfig> for ModelConfig {
+    fn from(config: Crnn2dConfig) -> Self {
+        Self::Crnn2d(config)
+    }
+}
 
-    /// Checks that every size is at least 1, that pooling leaves a mel row, and that probabilities
-    /// are such.
+impl From<Crnn1dConfig> for ModelConfig {
+    fn from(config: Crnn1dConfig) -> Self {
+        Self::Crnn1d(config)
+    }
+}
+
+impl From<RnnConfig> for ModelConfig {
+    fn from(config: RnnConfig) -> Self {
+        Self::Rnn(config)
+    }
+}
+
+impl ModelConfig {
+    /// Checks that every size is at least 1 and not beyond reason, that pooling leaves a mel row,
+    /// and that probabilities are such.
     ///
     /// # Errors
     /// [`CrnnError::Config`] with the field's name.
     pub fn validate(&self) -> Result<(), CrnnError> {
-        let fail = |field, problem: String| Err(CrnnError::Config { field, problem });
-        if self.filters.is_empty() || self.filters.len() > Self::MAX_LAYERS {
-            return fail("filters", format!("must name 1 to {} blocks", Self::MAX_LAYERS));
-        }
-        if self.pools.len() != self.filters.len() {
-            let (filters, pools) = (self.filters.len(), self.pools.len());
-            return fail(
-                "pools",
-                format!("must name {filters} windows, as `filters` does, not {pools}"),
-            );
-        }
-        if self.gru_units.is_empty() || self.gru_units.len() > Self::MAX_LAYERS {
-            return fail("gru_units", format!("must name 1 to {} layers", Self::MAX_LAYERS));
-        }
-        let pools = || self.pools.iter();
-        let (mel_pools, frame_pools) =
-            (pools().map(|p| p.0).collect(), pools().map(|p| p.1).collect());
-        for (field, sizes) in [
-            ("n_mels", &vec![self.n_mels]),
-            ("classes", &vec![self.classes]),
-            ("filters", &self.filters),
-            ("gru_units", &self.gru_units),
-            ("pools", &mel_pools),
-            ("pools", &frame_pools),
-        ] {
-            if let Some(size) = sizes.iter().find(|size| !(1..=Self::MAX_SIZE).contains(*size)) {
-                return fail(field, format!("has {size}, expected 1 to {}", Self::MAX_SIZE));
-            }
-        }
-        if self.mel_rows() == 0 {
-            return fail("pools", format!("leave nothing of {} mel bands", self.n_mels));
-        }
-        for (field, probability) in
-            [("block_dropout", self.block_dropout), ("dense_dropout", self.dense_dropout)]
-        {
-            if !(0.0..1.0).contains(&probability) {
-                return fail(field, format!("is {probability}, expected at least 0 and below 1"));
-            }
-        }
-        if !(self.batch_norm_epsilon > 0.0 && self.batch_norm_epsilon.is_finite()) {
-            return fail(
-                "batch_norm_epsilon",
-                format!("is {}, expected more than 0", self.batch_norm_epsilon),
-            );
-        }
-        if !(0.0..=1.0).contains(&self.batch_norm_momentum) {
-            return fail(
-                "batch_norm_momentum",
-                format!("is {}, expected 0 to 1", self.batch_norm_momentum),
-            );
-        }
-        Ok(())
+        let architecture = self.architecture();
+        check_size("n_mels", architecture.n_mels())?;
+        check_size("classes", architecture.classes())?;
+        architecture.validate()
     }
 
-    /// Mel rows that are left after the last block.
-    pub fn mel_rows(&self) -> usize {
-        self.pools.iter().fold(self.n_mels, |rows, pool| rows / pool.0.max(1))
+    /// Mel bands of the input.
+    pub fn n_mels(&self) -> usize {
+        self.architecture().n_mels()
     }
 
-    /// Recurrent steps of a clip of `frames`: what pooling leaves of its frames.
-    pub fn steps(&self, frames: usize) -> usize {
-        self.pools.iter().fold(frames, |frames, pool| frames / pool.1.max(1))
-    }
-
-    /// The shortest clip that leaves one recurrent step: 16 frames, or 0.5 s, by default.
-    pub fn minimum_frames(&self) -> usize {
-        self.pools.iter().fold(1usize, |frames, pool| frames.saturating_mul(pool.1))
+    /// Classes to tell apart.
+    pub fn classes(&self) -> usize {
+        self.architecture().classes()
     }
 
     /// Numbers that a clip's embedding has: the units of the last recurrent layer.
     pub fn embedding_size(&self) -> usize {
-        self.gru_units.last().copied().unwrap_or(0)
+        self.architecture().recurrent_units().last().copied().unwrap_or(0)
     }
+
+    /// Recurrent steps of a clip of `frames`: what convolution and pooling leave of its frames.
+    pub fn steps(&self, frames: usize) -> usize {
+        self.architecture().steps(frames)
+    }
+
+    /// The shortest clip that leaves one recurrent step: 16 frames, or 0.5 s, by default.
+    pub fn minimum_frames(&self) -> usize {
+        self.architecture().minimum_frames()
+    }
+
+    pub(crate) fn architecture(&self) -> &dyn Architecture {
+        match self {
+            Self::Crnn2d(config) => config,
+            Self::Crnn1d(config) => config,
+            Self::Rnn(config) => config,
+        }
+    }
+
+    /// Every tensor of the model, by name.
+    pub(crate) fn wanted(&self) -> BTreeMap<String, Wanted> {
+        let mut tensors = WantedTensors::default();
+        self.architecture().add_tensors(&mut tensors);
+        tensors.dense("dense", self.embedding_size(), self.classes());
+        tensors.0
+    }
+}
+
+/// What differs from network to network; all end in a dense layer on the last recurrent state.
+pub(crate) trait Architecture {
+    fn n_mels(&self) -> usize;
+
+    fn classes(&self) -> usize;
+
+    fn recurrent_units(&self) -> &[usize];
+
+    /// Probability with which the dense layer's input is dropped in training.
+    fn dense_dropout(&self) -> Option<f64> {
+        None
+    }
+
+    /// Weight of the old running statistics when a batch's are folded in; without batch
+    /// normalisation there are none.
+    fn batch_norm_momentum(&self) -> f64 {
+        1.0
+    }
+
+    /// Checks all but the bands and the classes.
+    fn validate(&self) -> Result<(), CrnnError>;
+
+    fn steps(&self, frames: usize) -> usize;
+
+    fn minimum_frames(&self) -> usize;
+
+    /// Names the tensors of all layers but the dense one.
+    fn add_tensors(&self, tensors: &mut WantedTensors);
+
+    /// The last recurrent state, `[batch, unit]`, of `[batch, mel, frame]`.
+    fn last_state(&self, pass: &mut Pass<'_>, x: &Tensor) -> Result<Tensor, CrnnError>;
+}
+
+/// Layers of a kind, and sizes, beyond which a configuration is refused: then no product of sizes
+/// overflows.
+const MAX_LAYERS: usize = 64;
+const MAX_SIZE: usize = 1 << 16;
+
+pub(crate) fn config_error(field: &'static str, problem: String) -> CrnnError {
+    CrnnError::Config { field, problem }
+}
+
+pub(crate) fn check_size(field: &'static str, size: usize) -> Result<(), CrnnError> {
+    if (1..=MAX_SIZE).contains(&size) {
+        return Ok(());
+    }
+    Err(config_error(field, format!("has {size}, expected 1 to {MAX_SIZE}")))
+}
+
+/// The number of layers, and the size of each.
+pub(crate) fn check_layers(field: &'static str, sizes: &[usize]) -> Result<(), CrnnError> {
+    if sizes.is_empty() || sizes.len() > MAX_LAYERS {
+        return Err(config_error(field, format!("must name 1 to {MAX_LAYERS} layers")));
+    }
+    sizes.iter().try_for_each(|&size| check_size(field, size))
 }

@@ -24,10 +24,10 @@ pub enum CrnnError {
         got: Vec<usize>,
     },
 
-    /// The input is so short that pooling leaves no frame of it.
-    #[error("expected clips of at least {minimum} frames, got {got}: pooling would leave none")]
+    /// The input is so short that convolution and pooling leave no frame of it.
+    #[error("expected clips of at least {minimum} frames, got {got}: the network would see none")]
     TooFewFrames {
-        /// Frames that leave one after pooling.
+        /// Frames that leave one recurrent step.
         minimum: usize,
         /// Frames of the input.
         got: usize,

@@ -14,19 +14,22 @@ pub(crate) fn first_values(seed: u64, name: &str, wanted: &Wanted) -> Vec<f64> {
             let mut draws = Draws::new(seed, name);
             (0..count).map(|_| limit * (2.0 * draws.uniform() - 1.0)).collect()
         }
-        Role::Recurrent => orthogonal_gates(&mut Draws::new(seed, name), wanted.shape[1]),
+        Role::LstmBias => {
+            let forget_gate = count / 4..count / 2;
+            (0..count).map(|row| f64::from(u8::from(forget_gate.contains(&row)))).collect()
+        }
+        // Keras draws a layer's gates as one orthogonal matrix `[units, gates * units]`; this is that
+        // matrix transposed. A GRU's gates are z, r, n there, and r, z, n here.
+        Role::GruRecurrent | Role::LstmRecurrent => {
+            let (rows, units) = (wanted.shape[0], wanted.shape[1]);
+            let mut kernel = orthonormal_columns(&mut Draws::new(seed, name), rows, units);
+            if wanted.role == Role::GruRecurrent {
+                let (z, rest) = kernel.split_at_mut(units * units);
+                z.swap_with_slice(&mut rest[..units * units]);
+            }
+            kernel
+        }
     }
-}
-
-/// A recurrent kernel `[3 * units, units]` with gate blocks r, z, n, whose columns are orthonormal.
-///
-/// Keras draws the three gates as one orthogonal matrix `[units, 3 * units]` with blocks z, r, n;
-/// this is that matrix transposed, with its blocks in PyTorch's order.
-fn orthogonal_gates(draws: &mut Draws, units: usize) -> Vec<f64> {
-    let keras = orthonormal_columns(draws, 3 * units, units);
-    let block = units * units;
-    let (z, r, n) = (&keras[..block], &keras[block..2 * block], &keras[2 * block..]);
-    [r, z, n].concat()
 }
 
 /// The Q of a QR decomposition, with a positive diagonal in R, of a matrix of normal draws: so Q is
@@ -58,19 +61,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_recurrent_kernel_is_orthogonal_as_one_matrix_of_three_gates() {
+    fn a_recurrent_kernel_is_orthogonal_as_one_matrix_of_all_gates() {
         let units = 32;
-        let wanted = Wanted { shape: vec![3 * units, units], role: Role::Recurrent };
-        let kernel = first_values(5, "gru1.weight_hh", &wanted);
-        for i in 0..units {
-            for j in 0..units {
-                let product: f64 = (0..3 * units)
-                    .map(|row| kernel[row * units + i] * kernel[row * units + j])
-                    .sum();
-                let expected = if i == j { 1.0 } else { 0.0 };
-                assert!((product - expected).abs() < 1e-14, "columns {i} and {j}: {product}");
+        for (role, gates) in [(Role::GruRecurrent, 3), (Role::LstmRecurrent, 4)] {
+            let wanted = Wanted { shape: vec![gates * units, units], role };
+            let kernel = first_values(5, "gru1.weight_hh", &wanted);
+            for i in 0..units {
+                for j in 0..units {
+                    let product: f64 = (0..gates * units)
+                        .map(|row| kernel[row * units + i] * kernel[row * units + j])
+                        .sum();
+                    let expected = if i == j { 1.0 } else { 0.0 };
+                    assert!((product - expected).abs() < 1e-14, "{i} and {j}: {product}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn of_an_lstm_s_biases_the_forget_gate_s_alone_start_at_one() {
+        let wanted = Wanted { shape: vec![12], role: Role::LstmBias };
+        let expected = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0];
+        assert_eq!(first_values(5, "lstm1.bias", &wanted), expected);
     }
 
     #[test]

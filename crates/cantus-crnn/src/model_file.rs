@@ -6,10 +6,11 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::tensors::{check, wanted};
-use crate::{Crnn2d, Crnn2dConfig, CrnnError};
+use crate::tensors::check;
+use crate::{Crnn2dConfig, CrnnError, Model, ModelConfig};
 
 /// Files larger than this are refused before they are read: 1 GiB.
 pub const MAX_MODEL_BYTES: u64 = 1 << 30;
@@ -18,7 +19,8 @@ pub const MAX_MODEL_BYTES: u64 = 1 << 30;
 /// run.
 const METADATA_KEY: &str = "cantus";
 
-const FORMAT_VERSION: u32 = 1;
+/// Version 1 knew [`Crnn2dConfig`] alone, which stands in it without the network's name.
+const FORMAT_VERSION: u32 = 2;
 
 /// A trained model with what is needed to use it, as one safetensors file of f32 tensors.
 ///
@@ -26,7 +28,7 @@ const FORMAT_VERSION: u32 = 1;
 #[derive(Clone, Debug)]
 pub struct ModelFile {
     /// The network's shape.
-    pub config: Crnn2dConfig,
+    pub config: ModelConfig,
     /// Class names by index, each once.
     pub labels: Vec<String>,
     /// Settings of the front end that made the training spectrograms; not interpreted here.
@@ -40,8 +42,8 @@ pub struct ModelFile {
 /// The metadata as it stands in the file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Metadata {
-    config: Crnn2dConfig,
+struct Metadata<Config> {
+    config: Config,
     format_version: u32,
     frames_per_clip: usize,
     front_end: BTreeMap<String, String>,
@@ -54,7 +56,7 @@ impl ModelFile {
     /// # Errors
     /// When the labels do not fit the model, or a weight is not finite.
     pub fn new(
-        model: &Crnn2d,
+        model: &Model,
         labels: Vec<String>,
         front_end: BTreeMap<String, String>,
         frames_per_clip: usize,
@@ -72,9 +74,9 @@ impl ModelFile {
     /// The model, ready to run on the CPU.
     ///
     /// # Errors
-    /// As [`Crnn2d::from_tensors`].
-    pub fn model(&self) -> Result<Crnn2d, CrnnError> {
-        Crnn2d::from_tensors(self.config.clone(), self.tensors.clone())
+    /// As [`Model::from_tensors`].
+    pub fn model(&self) -> Result<Model, CrnnError> {
+        Model::from_tensors(self.config.clone(), self.tensors.clone())
     }
 
     /// The file's contents: a pure function of this value.
@@ -117,7 +119,7 @@ impl ModelFile {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(CrnnError::safetensors)?;
         let metadata = parse_metadata(header.metadata().as_ref())?;
         metadata.config.validate()?;
-        let wanted = wanted(&metadata.config);
+        let wanted = metadata.config.wanted();
         let mut tensors = BTreeMap::new();
         for (name, view) in contents.iter() {
             let name = name.to_owned();
@@ -164,8 +166,8 @@ impl ModelFile {
     fn check(&self) -> Result<(), CrnnError> {
         self.config.validate()?;
         let labels_error = |problem| Err(CrnnError::Labels { problem });
-        if self.labels.len() != self.config.classes {
-            let (labels, classes) = (self.labels.len(), self.config.classes);
+        if self.labels.len() != self.config.classes() {
+            let (labels, classes) = (self.labels.len(), self.config.classes());
             return labels_error(format!("{labels} labels for {classes} classes"));
         }
         let mut seen = BTreeSet::new();
@@ -185,11 +187,13 @@ impl ModelFile {
             let got = format!("{:?}", tensor.dtype());
             return Err(CrnnError::ElementType { name: name.clone(), expected: "f32", got });
         }
-        check(&self.config, &self.tensors)
+        check(&self.config.wanted(), &self.tensors)
     }
 }
 
-fn parse_metadata(entries: Option<&HashMap<String, String>>) -> Result<Metadata, CrnnError> {
+fn parse_metadata(
+    entries: Option<&HashMap<String, String>>,
+) -> Result<Metadata<ModelConfig>, CrnnError> {
     let fail = |problem: String| Err(CrnnError::Metadata { problem });
     let Some(text) = entries.and_then(|entries| entries.get(METADATA_KEY)) else {
         return fail(format!("the header has no `{METADATA_KEY}` entry: no model of this project"));
@@ -198,21 +202,32 @@ fn parse_metadata(entries: Option<&HashMap<String, String>>) -> Result<Metadata,
         return fail(format!("the header has entries beside `{METADATA_KEY}`"));
     }
     let value: serde_json::Value = serde_json::from_str(text)?;
-    let version = value.get("format_version").and_then(serde_json::Value::as_u64);
-    if version != Some(u64::from(FORMAT_VERSION)) {
-        let found = version.map_or("none".to_owned(), |version| version.to_string());
-        return fail(format!("expected format version {FORMAT_VERSION}, found {found}"));
+    match value.get("format_version").and_then(serde_json::Value::as_u64) {
+        Some(1) => parse_canonical::<Crnn2dConfig>(value, text),
+        Some(2) => parse_canonical::<ModelConfig>(value, text),
+        version => {
+            let found = version.map_or("none".to_owned(), |version| version.to_string());
+            fail(format!("expected format version 1 to {FORMAT_VERSION}, found {found}"))
+        }
     }
-    let metadata: Metadata = serde_json::from_value(value)?;
+}
+
+fn parse_canonical<Config: Serialize + DeserializeOwned + Into<ModelConfig>>(
+    value: serde_json::Value,
+    text: &str,
+) -> Result<Metadata<ModelConfig>, CrnnError> {
+    let metadata: Metadata<Config> = serde_json::from_value(value)?;
     // A setting left out would silently take its default.
     if canonical_json(&metadata)? != *text {
-        return fail("not written in canonical form, or a setting is missing".to_owned());
+        let problem = "not written in canonical form, or a setting is missing".to_owned();
+        return Err(CrnnError::Metadata { problem });
     }
-    Ok(metadata)
+    let Metadata { config, format_version, frames_per_clip, front_end, labels } = metadata;
+    Ok(Metadata { config: config.into(), format_version, frames_per_clip, front_end, labels })
 }
 
 /// JSON without spaces, keys sorted.
-fn canonical_json(metadata: &Metadata) -> Result<String, CrnnError> {
+fn canonical_json(metadata: &impl Serialize) -> Result<String, CrnnError> {
     Ok(sorted(serde_json::to_value(metadata)?).to_string())
 }
 

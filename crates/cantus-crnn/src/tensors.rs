@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor};
 
-use crate::{Crnn2dConfig, CrnnError, GruForm};
-
-/// Height and width of every convolution kernel.
-pub(crate) const KERNEL: usize = 3;
+use crate::{CrnnError, GruForm};
 
 /// What a tensor is for, so how it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// A kernel, drawn uniformly by its fans.
     Kernel { fan_in: usize, fan_out: usize },
-    /// A recurrent kernel, drawn orthogonal.
-    Recurrent,
+    /// The recurrent kernel of a GRU, drawn orthogonal.
+    GruRecurrent,
+    /// The recurrent kernel of an LSTM, drawn orthogonal.
+    LstmRecurrent,
     /// Starts at zero.
     Bias,
+    /// Starts at zero but for the forget gate's, which start at one.
+    LstmBias,
     /// Starts at one.
     Gain,
     /// A running mean: not trained, starts at zero.
@@ -39,57 +40,85 @@ pub(crate) struct Wanted {
     pub(crate) role: Role,
 }
 
-/// Every tensor of a model, by name.
-pub(crate) fn wanted(config: &Crnn2dConfig) -> BTreeMap<String, Wanted> {
-    let mut all = BTreeMap::new();
-    let mut put = |layer: &str, part: &str, shape: &[usize], role| {
-        all.insert(format!("{layer}.{part}"), Wanted { shape: shape.to_vec(), role });
-    };
-    let norms = std::iter::once(&config.n_mels).chain(&config.filters);
-    for (layer, &channels) in norms.enumerate() {
-        let layer = format!("norm{layer}");
-        put(&layer, "weight", &[channels], Role::Gain);
-        put(&layer, "bias", &[channels], Role::Bias);
-        put(&layer, "running_mean", &[channels], Role::RunningMean);
-        put(&layer, "running_var", &[channels], Role::RunningVariance);
+/// The tensors of a model by name, added layer by layer.
+#[derive(Default)]
+pub(crate) struct WantedTensors(pub(crate) BTreeMap<String, Wanted>);
+
+impl WantedTensors {
+    fn put(&mut self, layer: &str, part: &str, shape: &[usize], role: Role) {
+        self.0.insert(format!("{layer}.{part}"), Wanted { shape: shape.to_vec(), role });
     }
-    let mut channels = 1;
-    for (block, &filters) in (1..).zip(&config.filters) {
-        let (layer, area) = (format!("conv{block}"), KERNEL * KERNEL);
-        let role = Role::Kernel { fan_in: area * channels, fan_out: area * filters };
-        put(&layer, "weight", &[filters, channels, KERNEL, KERNEL], role);
-        put(&layer, "bias", &[filters], Role::Bias);
-        channels = filters;
+
+    /// A batch normalisation.
+    pub(crate) fn norm(&mut self, layer: &str, channels: usize) {
+        self.put(layer, "weight", &[channels], Role::Gain);
+        self.put(layer, "bias", &[channels], Role::Bias);
+        self.put(layer, "running_mean", &[channels], Role::RunningMean);
+        self.put(layer, "running_var", &[channels], Role::RunningVariance);
     }
-    let mut features = config.mel_rows() * channels;
-    for (layer, &units) in (1..).zip(&config.gru_units) {
-        let layer = format!("gru{layer}");
-        let role = Role::Kernel { fan_in: features, fan_out: 3 * units };
-        put(&layer, "weight_ih", &[3 * units, features], role);
-        put(&layer, "weight_hh", &[3 * units, units], Role::Recurrent);
-        put(&layer, "bias_ih", &[3 * units], Role::Bias);
-        if config.gru_form == GruForm::Torch {
-            put(&layer, "bias_hh", &[3 * units], Role::Bias);
+
+    /// A convolution, whose kernel may have any number of axes.
+    pub(crate) fn conv(&mut self, layer: &str, filters: usize, channels: usize, kernel: &[usize]) {
+        let taps: usize = kernel.iter().product();
+        let role = Role::Kernel { fan_in: taps * channels, fan_out: taps * filters };
+        self.put(layer, "weight", &[&[filters, channels], kernel].concat(), role);
+        self.put(layer, "bias", &[filters], Role::Bias);
+    }
+
+    /// The layers `gru1`..., the first of which sees `features` numbers a step.
+    pub(crate) fn gru_layers(&mut self, units: &[usize], mut features: usize, form: GruForm) {
+        for (layer, &units) in (1..).zip(units) {
+            let layer = format!("gru{layer}");
+            self.recurrent_kernels(&layer, 3, units, features, Role::GruRecurrent);
+            self.put(&layer, "bias_ih", &[3 * units], Role::Bias);
+            if form == GruForm::Torch {
+                self.put(&layer, "bias_hh", &[3 * units], Role::Bias);
+            }
+            features = units;
         }
-        features = units;
     }
-    let role = Role::Kernel { fan_in: features, fan_out: config.classes };
-    put("dense", "weight", &[config.classes, features], role);
-    put("dense", "bias", &[config.classes], Role::Bias);
-    all
+
+    /// The layers `lstm1`..., the first of which sees `features` numbers a step.
+    pub(crate) fn lstm_layers(&mut self, units: &[usize], mut features: usize) {
+        for (layer, &units) in (1..).zip(units) {
+            let layer = format!("lstm{layer}");
+            self.recurrent_kernels(&layer, 4, units, features, Role::LstmRecurrent);
+            self.put(&layer, "bias", &[4 * units], Role::LstmBias);
+            features = units;
+        }
+    }
+
+    fn recurrent_kernels(
+        &mut self,
+        layer: &str,
+        gates: usize,
+        units: usize,
+        features: usize,
+        recurrent: Role,
+    ) {
+        let role = Role::Kernel { fan_in: features, fan_out: gates * units };
+        self.put(layer, "weight_ih", &[gates * units, features], role);
+        self.put(layer, "weight_hh", &[gates * units, units], recurrent);
+    }
+
+    /// A dense layer.
+    pub(crate) fn dense(&mut self, layer: &str, features: usize, classes: usize) {
+        let role = Role::Kernel { fan_in: features, fan_out: classes };
+        self.put(layer, "weight", &[classes, features], role);
+        self.put(layer, "bias", &[classes], Role::Bias);
+    }
 }
 
 /// Checks that `tensors` are those that the configuration asks for, neither more nor fewer, with
 /// finite values.
 pub(crate) fn check(
-    config: &Crnn2dConfig,
+    wanted: &BTreeMap<String, Wanted>,
     tensors: &BTreeMap<String, Tensor>,
 ) -> Result<(), CrnnError> {
-    let wanted = wanted(config);
     if let Some(name) = tensors.keys().find(|name| !wanted.contains_key(*name)) {
         return Err(CrnnError::UnknownTensor { name: name.clone() });
     }
-    for (name, wanted) in &wanted {
+    for (name, wanted) in wanted {
         let tensor =
             tensors.get(name).ok_or_else(|| CrnnError::MissingTensor { name: name.clone() })?;
         if tensor.dims() != wanted.shape {

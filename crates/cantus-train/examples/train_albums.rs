@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use cantus_cache::{AlbumFile, ClipRule, SpectrogramStore};
 use cantus_crnn::candle_core::{DType, Device};
-use cantus_crnn::{Crnn2d, Crnn2dConfig, ModelFile};
+use cantus_crnn::{Crnn2dConfig, Model, ModelFile};
 use cantus_train::{ClipSet, Control, Event, TrainConfig, Trainer, TrainingData};
 
 const FRAMES_PER_CLIP: usize = 32;
@@ -49,7 +49,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         classes: data.labels.len(),
         ..Crnn2dConfig::default()
     };
-    let network = Crnn2d::new(shape.clone(), 0, &Device::Cpu, DType::F32)?;
+    let network = Model::new(shape.clone(), 0, &Device::Cpu, DType::F32)?;
     let config = TrainConfig { epochs: 20, patience: 5, ..TrainConfig::default() };
     let labels = data.labels.clone();
     let mut trainer = Trainer::new(config, network, data)?;
@@ -68,7 +68,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     })?;
 
     let (best, weights) = trainer.best().ok_or("no epoch was finished")?;
-    let model = Crnn2d::from_tensors(shape, weights.clone())?;
+    let model = Model::from_tensors(shape, weights.clone())?;
     let file = ModelFile::new(&model, labels, front_end, FRAMES_PER_CLIP)?;
     std::fs::write(&model_path, file.to_bytes()?)?;
     println!("{outcome:?}; epoch {} is in {}", best.epoch, model_path.display());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Tensor, Var};
-use cantus_crnn::{BatchStatistics, Crnn2d, CrnnError, Mode};
+use cantus_crnn::{BatchStatistics, CrnnError, Mode, Model};
 
 use crate::error::TrainError;
 
@@ -77,20 +77,20 @@ pub trait Network {
     fn fold(&mut self, statistics: &Self::Statistics) -> Result<(), Self::Error>;
 }
 
-impl Network for Crnn2d {
+impl Network for Model {
     type Statistics = Vec<BatchStatistics>;
     type Error = CrnnError;
 
     fn n_mels(&self) -> usize {
-        self.config().n_mels
+        self.config().n_mels()
     }
 
     fn classes(&self) -> usize {
-        self.config().classes
+        self.config().classes()
     }
 
     fn configuration(&self) -> serde_json::Value {
-        serde_json::json!({ "crnn2d": self.config() })
+        serde_json::json!(self.config())
     }
 
     fn parameters(&self) -> &BTreeMap<String, Var> {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use cantus_crnn::Crnn2dConfig;
+use cantus_crnn::ModelConfig;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::positive;
@@ -120,7 +120,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 fn frames(text: &str) -> Result<usize, String> {
-    let least = Crnn2dConfig::default().minimum_frames();
+    let least = ModelConfig::default().minimum_frames();
     match text.parse() {
         Ok(frames) if frames >= least => Ok(frames),
         _ => Err(format!("the network needs {least} frames or more")),

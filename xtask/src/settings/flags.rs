@@ -74,7 +74,8 @@ pub(crate) struct TrialFlags {
     /// [default: all-whole]
     #[arg(long)]
     pub(crate) clip_rule: Option<ClipRuleFlag>,
-    /// The GRU's equations: Keras 2's (hard sigmoid, reset before) or PyTorch's [default: keras]
+    /// The GRU's equations: Keras 2's (hard sigmoid, reset before) or PyTorch's; of `rnn`, the
+    /// LSTM's gates [default: keras]
     #[arg(long)]
     pub(crate) gru_form: Option<GruFormFlag>,
     /// At most this many epochs [default: 200]

@@ -10,7 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use cantus_cache::{ClipRule, Precision};
 use cantus_corpus::{CorpusError, Fold, SplitKind, SplitRng};
-use cantus_crnn::{Crnn2dConfig, GruForm};
+use cantus_crnn::{Crnn1dConfig, Crnn2dConfig, GruForm, ModelConfig, RnnConfig};
 use cantus_mel::MelConfig;
 use cantus_train::TrainConfig;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,7 @@ pub(crate) enum Layout {
 pub(crate) struct ModelSettings {
     /// The architecture.
     pub(crate) name: ModelName,
-    /// The GRU's equations.
+    /// The GRU's equations; of `rnn`, an LSTM's gates.
     pub(crate) gru_form: GruForm,
 }
 
@@ -93,6 +93,14 @@ pub(crate) enum ModelName {
     /// The paper's network.
     #[default]
     Crnn2d,
+    /// Five wider blocks.
+    Crnn2dLarger,
+    /// The same five with two or three convolutions each.
+    Crnn2dVgg,
+    /// Convolutions over time alone.
+    Crnn1d,
+    /// Two LSTMs without convolutions.
+    Rnn,
 }
 
 impl ModelName {
@@ -100,6 +108,10 @@ impl ModelName {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Crnn2d => "crnn2d",
+            Self::Crnn2dLarger => "crnn2d-larger",
+            Self::Crnn2dVgg => "crnn2d-vgg",
+            Self::Crnn1d => "crnn1d",
+            Self::Rnn => "rnn",
         }
     }
 }
@@ -229,12 +241,19 @@ impl Config {
     }
 
     /// The network for so many artists.
-    pub(crate) fn network(&self, classes: usize) -> Crnn2dConfig {
-        Crnn2dConfig {
-            n_mels: self.mel.n_mels,
-            classes,
-            gru_form: self.model.gru_form,
-            ..Crnn2dConfig::default()
+    pub(crate) fn network(&self, classes: usize) -> ModelConfig {
+        let (n_mels, gru_form) = (self.mel.n_mels, self.model.gru_form);
+        let crnn2d = |shape| Crnn2dConfig { n_mels, classes, gru_form, ..shape }.into();
+        match self.model.name {
+            ModelName::Crnn2d => crnn2d(Crnn2dConfig::default()),
+            ModelName::Crnn2dLarger => crnn2d(Crnn2dConfig::larger()),
+            ModelName::Crnn2dVgg => crnn2d(Crnn2dConfig::vgg()),
+            ModelName::Crnn1d => {
+                Crnn1dConfig { n_mels, classes, gru_form, ..Crnn1dConfig::default() }.into()
+            }
+            ModelName::Rnn => {
+                RnnConfig { n_mels, classes, gru_form, ..RnnConfig::default() }.into()
+            }
         }
     }
 
@@ -320,6 +339,8 @@ fn flatten(name: &str, value: &toml::Value, settings: &mut BTreeMap<String, Stri
 
 #[cfg(test)]
 mod tests {
+    use clap::ValueEnum;
+
     use super::*;
 
     #[test]
@@ -393,6 +414,33 @@ mod tests {
         let no_sound = Config { max_seconds_per_song: Some(-1.0), ..Config::default() };
         assert!(no_sound.check().is_err());
         Config::default().check().unwrap();
+    }
+
+    #[test]
+    fn a_model_has_one_name_in_flags_files_and_folders() {
+        for model in ModelName::value_variants() {
+            let name = model.as_str();
+            assert_eq!(ModelName::from_str(name, false).as_ref(), Ok(model));
+            let config = Config::parse(&format!("model.name = '{name}'")).unwrap();
+            assert_eq!(config.model.name, *model);
+            assert_eq!(config.run_name().unwrap(), format!("{name}-3s-song-0"));
+            config.check_trial().unwrap();
+            assert_eq!(config.network(7).classes(), 7);
+            assert_eq!(config.network(7).n_mels(), 128);
+        }
+    }
+
+    #[test]
+    fn each_network_says_how_short_a_clip_may_be() {
+        let refused = |model: &str| {
+            let config = Config::parse(&format!("clip = '0.2s'\nmodel.name = '{model}'")).unwrap();
+            config.check_trial().err().map(|error| format!("{error:#}"))
+        };
+        for (model, frames) in [("crnn2d", 16), ("crnn2d-larger", 8), ("crnn1d", 36)] {
+            let message = refused(model).unwrap();
+            assert!(message.contains(&format!("fewer than the {frames} that")), "{message}");
+        }
+        assert_eq!(refused("rnn"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cantus_cache::SpectrogramStore;
 use cantus_corpus::Part;
-use cantus_crnn::{Crnn2d, ModelFile};
+use cantus_crnn::{Model, ModelFile};
 use cantus_eval::{BootstrapOptions, ClipPrediction, Metrics, Predictions};
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
 use cantus_train::{ClipPredictions, ClipSet, ClipSource, Control, TrainError, predict};
@@ -107,7 +107,7 @@ pub(crate) fn run(
 /// What the network says of all clips, or nothing where `is_asked`, which hears after each batch of
 /// the clips done, says to stop.
 fn predict_unless_asked(
-    network: &Crnn2d,
+    network: &Model,
     source: &dyn ClipSource,
     set: &ClipSet,
     mut is_asked: impl FnMut(usize) -> bool,
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_request_to_stop_is_no_failure_and_gives_no_predictions() {
         let config = Crnn2dConfig { classes: 2, ..Crnn2dConfig::default() };
-        let network = Crnn2d::new(config, 0, &Device::Cpu, DType::F32).unwrap();
+        let network = Model::new(config, 0, &Device::Cpu, DType::F32).unwrap();
         let clip = Clip { song: 0, first_frame: 0, class: 1 };
         let set = ClipSet::new(vec![clip; BATCH_SIZE + 1], 16);
         let mut heard = Vec::new();

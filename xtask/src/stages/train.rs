@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
 use cantus_cache::{Precision, SpectrogramStore};
 use cantus_corpus::Part as SplitPart;
-use cantus_crnn::{Crnn2d, ModelFile};
+use cantus_crnn::{Model, ModelFile};
 use cantus_pipeline::{Fingerprint, SavedFingerprint, Stage};
 use cantus_train::{ClipSet, Control, EpochRecord, Event, StepReport, Trainer, TrainingData};
 use indicatif::ProgressBar;
@@ -216,9 +216,9 @@ fn trainer(
     data: TrainingData,
     run: &Path,
     belongs_to: &Fingerprint,
-) -> Result<Trainer<Crnn2d>> {
+) -> Result<Trainer<Model>> {
     let settings = config.network(data.labels.len());
-    let network = || Crnn2d::new(settings.clone(), config.seed, &Device::Cpu, DType::F32);
+    let network = || Model::new(settings.clone(), config.seed, &Device::Cpu, DType::F32);
     let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
     let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == belongs_to);
     if is_same && let Ok(bytes) = std::fs::read(checkpoint_path(run)) {

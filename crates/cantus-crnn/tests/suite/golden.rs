@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::ops::softmax_last_dim;
-use cantus_crnn::{Crnn2d, Crnn2dConfig, GruForm, Mode, cross_entropy};
+use cantus_crnn::{Crnn2dConfig, GruForm, Mode, Model, cross_entropy};
 
 /// Largest difference, as a share of the largest expected magnitude.
 const F32_TOLERANCE: f64 = 1e-4;
@@ -17,7 +17,7 @@ const TARGETS: [u32; 2] = [3, 11];
 
 type Tensors = BTreeMap<String, Tensor>;
 
-fn golden(name: &str) -> PathBuf {
+pub(crate) fn golden(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/golden")).join(name)
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn narrow_config(gru_form: GruForm) -> Crnn2dConfig {
 
 struct Golden {
     form: GruForm,
-    model: Crnn2d,
+    model: Model,
     input: Tensor,
     expected: Tensors,
     loss: f64,
@@ -58,7 +58,7 @@ impl Golden {
         let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
         Self {
             form,
-            model: Crnn2d::from_tensors(narrow_config(form), weights).unwrap(),
+            model: Model::from_tensors(narrow_config(form), weights).unwrap(),
             input: load("model_input.safetensors", dtype).remove("input").unwrap(),
             expected: load(&format!("model_{variant}_expected.safetensors"), DType::F64),
             loss: summary[variant]["losses_of_5_adam_steps"][0].as_f64().unwrap(),

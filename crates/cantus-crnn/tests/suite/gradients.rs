@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use cantus_crnn::{Crnn2d, Crnn2dConfig, GruForm, Mode, cross_entropy};
+use cantus_crnn::{Crnn2dConfig, GruForm, Mode, Model, cross_entropy};
 
 /// Sizes that are no multiples of the windows, more than one mel row left, a single GRU.
 fn odd_config(gru_form: GruForm) -> Crnn2dConfig {
@@ -25,14 +25,14 @@ fn input(shape: (usize, usize, usize)) -> Tensor {
     Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-fn loss(model: &Crnn2d, x: &Tensor) -> Tensor {
+fn loss(model: &Model, x: &Tensor) -> Tensor {
     let forward = model.forward(x, Mode::Training { seed: 4, step: 9 }).unwrap();
     cross_entropy(&forward.logits, &[0, 2, 1], Some(&[1.0, 0.5, 2.0])).unwrap()
 }
 
 fn check(gru_form: GruForm) {
     const STEP: f64 = 1e-5;
-    let model = Crnn2d::new(odd_config(gru_form), 3, &Device::Cpu, DType::F64).unwrap();
+    let model = Model::new(odd_config(gru_form), 3, &Device::Cpu, DType::F64).unwrap();
     let x = input((3, 11, 47));
     let gradients = loss(&model, &x).backward().unwrap();
     let start: BTreeMap<String, Tensor> = model.tensors().unwrap();

@@ -12,4 +12,5 @@ mod gradients;
 mod loss;
 mod model;
 mod model_file;
+mod other_models;
 mod threads;

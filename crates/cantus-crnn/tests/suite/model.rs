@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use candle_core::{DType, Device, Tensor};
-use cantus_crnn::{Crnn2d, Crnn2dConfig, CrnnError, GruForm, Mode};
+use cantus_crnn::{Crnn2dConfig, CrnnError, GruForm, Mode, Model, ModelConfig};
 
 use crate::golden::narrow_config;
 
@@ -13,8 +13,8 @@ fn clips(batch: usize, n_mels: usize, frames: usize) -> Tensor {
     Tensor::from_vec(values, (batch, n_mels, frames), &Device::Cpu).unwrap()
 }
 
-fn narrow(seed: u64) -> Crnn2d {
-    Crnn2d::new(narrow_config(GruForm::Keras), seed, &Device::Cpu, DType::F32).unwrap()
+fn narrow(seed: u64) -> Model {
+    Model::new(narrow_config(GruForm::Keras), seed, &Device::Cpu, DType::F32).unwrap()
 }
 
 fn bits(tensor: &Tensor) -> Vec<u32> {
@@ -24,7 +24,7 @@ fn bits(tensor: &Tensor) -> Vec<u32> {
 
 #[test]
 fn the_paper_s_network_has_393172_trainable_numbers_and_1152_moving_statistics() {
-    let model = Crnn2d::new(Crnn2dConfig::default(), 0, &Device::Cpu, DType::F32).unwrap();
+    let model = Model::new(Crnn2dConfig::default(), 0, &Device::Cpu, DType::F32).unwrap();
     assert_eq!(model.parameter_count(), 393_172);
     let buffers: usize = model.buffers().values().map(Tensor::elem_count).sum();
     assert_eq!(model.parameter_count() + buffers, 394_324);
@@ -33,14 +33,14 @@ fn the_paper_s_network_has_393172_trainable_numbers_and_1152_moving_statistics()
 #[test]
 fn the_torch_form_has_192_more_for_its_second_biases() {
     let config = Crnn2dConfig { gru_form: GruForm::Torch, ..Crnn2dConfig::default() };
-    let model = Crnn2d::new(config, 0, &Device::Cpu, DType::F32).unwrap();
+    let model = Model::new(config, 0, &Device::Cpu, DType::F32).unwrap();
     assert_eq!(model.parameter_count(), 393_364);
 }
 
 #[test]
 fn first_weights_are_a_function_of_the_seed_alone() {
     let (first, again, other) = (narrow(1), narrow(1), narrow(2));
-    let kernels = |model: &Crnn2d| bits(model.parameters()["conv2.weight"].as_tensor());
+    let kernels = |model: &Model| bits(model.parameters()["conv2.weight"].as_tensor());
     for (name, parameter) in first.parameters() {
         assert_eq!(bits(parameter), bits(&again.parameters()[name]), "{name}");
     }
@@ -94,7 +94,7 @@ fn an_item_s_evaluation_does_not_depend_on_the_rest_of_the_batch() {
 #[test]
 fn a_training_pass_is_a_function_of_weights_batch_seed_and_step() {
     let config = Crnn2dConfig { block_dropout: 0.2, ..narrow_config(GruForm::Keras) };
-    let model = Crnn2d::new(config, 1, &Device::Cpu, DType::F32).unwrap();
+    let model = Model::new(config, 1, &Device::Cpu, DType::F32).unwrap();
     let x = clips(2, 128, 94);
     let logits = |mode| bits(&model.forward(&x, mode).unwrap().logits);
     assert_eq!(logits(TRAINING), logits(TRAINING));
@@ -128,7 +128,7 @@ fn a_copy_of_the_tensors_stays_as_it_was_and_brings_the_model_back() {
 
     model.load_tensors(&saved).unwrap();
     assert_eq!(bits(&model.forward(&x, Mode::Evaluation).unwrap().logits), before);
-    let copy = Crnn2d::from_tensors(model.config().clone(), saved).unwrap();
+    let copy = Model::from_tensors(model.config().clone(), saved).unwrap();
     assert_eq!(bits(&copy.forward(&x, Mode::Evaluation).unwrap().logits), before);
 }
 
@@ -159,7 +159,7 @@ fn configurations_that_make_no_sense_are_refused_by_field() {
         (Crnn2dConfig { batch_norm_epsilon: f64::NAN, ..default() }, "`batch_norm_epsilon` is NaN"),
     ];
     for (config, expected) in cases {
-        let message = config.validate().unwrap_err().to_string();
+        let message = ModelConfig::from(config).validate().unwrap_err().to_string();
         assert!(message.contains(expected), "{message}");
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
-use cantus_crnn::{Crnn2d, Crnn2dConfig, CrnnError, GruForm, Mode, ModelFile};
+use cantus_crnn::{
+    Crnn1dConfig, Crnn2dConfig, CrnnError, GruForm, Mode, Model, ModelFile, RnnConfig,
+};
 
 fn small() -> ModelFile {
     let config = Crnn2dConfig {
@@ -16,7 +18,7 @@ fn small() -> ModelFile {
         dense_dropout: 0.123_456_789_012_345_67,
         ..Crnn2dConfig::default()
     };
-    let model = Crnn2d::new(config, 1, &Device::Cpu, DType::F32).unwrap();
+    let model = Model::new(config, 1, &Device::Cpu, DType::F32).unwrap();
     let labels = vec!["Aube".to_owned(), "\"Zoé\" 🎵".to_owned()];
     let front_end = BTreeMap::from([
         ("sample_rate".to_owned(), "16000".to_owned()),
@@ -64,6 +66,67 @@ fn a_model_file_comes_back_as_it_was_written() {
 }
 
 #[test]
+fn every_kind_of_network_comes_back_under_its_name() {
+    let (n_mels, classes) = (8, 2);
+    for (name, config) in [
+        ("crnn2d", small().config),
+        ("crnn1d", Crnn1dConfig { n_mels, classes, ..Crnn1dConfig::default() }.into()),
+        ("rnn", RnnConfig { n_mels, classes, ..RnnConfig::default() }.into()),
+    ] {
+        let model = Model::new(config.clone(), 1, &Device::Cpu, DType::F32).unwrap();
+        let file = ModelFile::new(&model, small().labels, small().front_end, 94).unwrap();
+        let bytes = file.to_bytes().unwrap();
+        let header = String::from_utf8_lossy(&bytes[8..60]).into_owned();
+        assert!(header.contains(&format!(r#"{{\"config\":{{\"{name}\":{{"#)), "{header}");
+        let back = ModelFile::from_bytes(&bytes).unwrap();
+        assert_eq!(back.config, config);
+        assert_eq!(back.to_bytes().unwrap(), bytes);
+    }
+}
+
+/// Written by the code of version 1, from a network of seed 1.
+const VERSION_1: &[u8] = include_bytes!("../data/version_1.safetensors");
+
+#[test]
+fn a_file_of_version_1_is_read_and_written_as_version_2() {
+    let file = ModelFile::from_bytes(VERSION_1).unwrap();
+    let config = Crnn2dConfig {
+        n_mels: 4,
+        filters: vec![2],
+        pools: vec![(2, 2)],
+        gru_units: vec![2],
+        classes: 2,
+        ..Crnn2dConfig::default()
+    };
+    assert_eq!(file.config, config.clone().into());
+    assert_eq!(file.labels, ["Aube", "Nocturne"]);
+    assert_eq!(file.frames_per_clip, 12);
+    let x: Vec<f32> = (0..24).map(|i| (i * 7 % 24) as f32 - 12.0).collect();
+    let x = Tensor::from_vec(x, (1, 4, 6), &Device::Cpu).unwrap();
+    let logits = file.model().unwrap().forward(&x, Mode::Evaluation).unwrap().logits;
+    for (got, expected) in
+        logits.to_vec2::<f32>().unwrap()[0].iter().zip([0.048_108_64, 0.069_554_64])
+    {
+        assert!((got - expected).abs() < 1e-6, "{got}, expected {expected}");
+    }
+    let bytes = file.to_bytes().unwrap();
+    assert_eq!(ModelFile::from_bytes(&bytes).unwrap().config, file.config);
+    // The same draws as ever.
+    let model = Model::new(config, 1, &Device::Cpu, DType::F32).unwrap();
+    let again = ModelFile::new(&model, file.labels, file.front_end, 12).unwrap();
+    assert!(again.to_bytes().unwrap() == bytes);
+}
+
+#[test]
+fn a_file_of_version_1_in_another_form_is_refused() {
+    let message = |from: &str, to: &str| error(&replaced(VERSION_1, from, to)).to_string();
+    let missing = message(r#"\"gru_form\":\"keras\","#, "");
+    assert!(missing.contains("a setting is missing"), "{missing}");
+    let newer = message(r#"\"format_version\":1"#, r#"\"format_version\":2"#);
+    assert!(newer.contains("expected map with a single key"), "{newer}");
+}
+
+#[test]
 fn equal_models_give_equal_bytes() {
     let bytes = small().to_bytes().unwrap();
     for _ in 0..8 {
@@ -77,7 +140,7 @@ fn other_programs_see_one_metadata_key_and_plain_f32_tensors() {
     let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
     let metadata = header.metadata().clone().unwrap();
     assert_eq!(metadata.len(), 1);
-    assert!(metadata["cantus"].starts_with(r#"{"config":{"batch_norm_epsilon":0.001,"#));
+    assert!(metadata["cantus"].starts_with(r#"{"config":{"crnn2d":{"batch_norm_epsilon":0.001,"#));
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(tensors.tensor("conv1.weight").unwrap().shape(), [3, 1, 3, 3]);
     assert_eq!(tensors.tensor("gru1.weight_ih").unwrap().dtype(), safetensors::Dtype::F32);
@@ -92,7 +155,7 @@ fn a_double_precision_model_is_saved_in_single_precision() {
         .into_iter()
         .map(|(name, tensor)| (name, tensor.to_dtype(DType::F64).unwrap()))
         .collect();
-    let model = Crnn2d::from_tensors(model.config().clone(), doubled).unwrap();
+    let model = Model::from_tensors(model.config().clone(), doubled).unwrap();
     let file = ModelFile::new(&model, small().labels, small().front_end, 94).unwrap();
     assert_eq!(file.to_bytes().unwrap(), small().to_bytes().unwrap());
 }
@@ -171,9 +234,9 @@ fn metadata_of_another_version_or_form_is_refused() {
     let bytes = small().to_bytes().unwrap();
     for (from, to, problem) in [
         (
-            r#"\"format_version\":1"#,
             r#"\"format_version\":2"#,
-            "expected format version 1, found 2",
+            r#"\"format_version\":3"#,
+            "expected format version 1 to 2, found 3",
         ),
         (r#"\"gru_form\":\"torch\","#, "", "a setting is missing"),
         (r#"\"classes\":2"#, r#"\"classes\": 2"#, "not written in canonical form"),

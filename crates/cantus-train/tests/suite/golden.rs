@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use cantus_crnn::{Crnn2d, Crnn2dConfig, GruForm};
+use cantus_crnn::{Crnn2dConfig, GruForm, Model};
 use cantus_train::{
     AdamForm, Clip, ClipSet, ClipSource, Control, Event, SourceError, TrainConfig, Trainer,
     TrainingData,
@@ -62,7 +62,7 @@ fn data() -> TrainingData {
     }
 }
 
-fn trainer(variant: &str, dtype: DType, adam_form: AdamForm) -> Trainer<Crnn2d> {
+fn trainer(variant: &str, dtype: DType, adam_form: AdamForm) -> Trainer<Model> {
     let config = Crnn2dConfig {
         filters: vec![8; 4],
         gru_units: vec![8, 8],
@@ -72,7 +72,7 @@ fn trainer(variant: &str, dtype: DType, adam_form: AdamForm) -> Trainer<Crnn2d> 
         ..Crnn2dConfig::default()
     };
     let weights = tensors(&format!("model_{variant}_weights.safetensors"), dtype);
-    let network = Crnn2d::from_tensors(config, weights).unwrap();
+    let network = Model::from_tensors(config, weights).unwrap();
     let config = TrainConfig { epochs: 5, adam_form, ..TrainConfig::default() };
     Trainer::new(config, network, data()).unwrap()
 }

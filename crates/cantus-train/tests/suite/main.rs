@@ -2,9 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "functions shared by tests fail as the tests do")]
 
-mod crnn2d;
 mod golden;
 mod learning;
+mod networks;
 mod resuming;
 mod stored;
 mod threads;

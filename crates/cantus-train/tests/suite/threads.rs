@@ -1,6 +1,6 @@
 //! What may go from thread to thread and be shared between them: held while this compiles.
 
-use cantus_crnn::Crnn2d;
+use cantus_crnn::Model;
 use cantus_train::{Adam, ClipSet, TrainError, Trainer, TrainingData};
 
 const fn shared<T: Send + Sync + 'static>() {}
@@ -9,6 +9,6 @@ const _: () = {
     shared::<Adam>();
     shared::<ClipSet>();
     shared::<TrainError>();
-    shared::<Trainer<Crnn2d>>();
+    shared::<Trainer<Model>>();
     shared::<TrainingData>();
 };

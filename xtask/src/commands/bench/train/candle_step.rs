@@ -115,7 +115,7 @@ impl Network {
 mod tests {
     use candle_core::{DType, Device, Tensor};
     use candle_nn::{VarBuilder, VarMap};
-    use cantus_crnn::{Crnn2d, Crnn2dConfig, GruForm};
+    use cantus_crnn::{Crnn2dConfig, GruForm, Model};
 
     use super::Network;
 
@@ -124,7 +124,7 @@ mod tests {
         let variables = VarMap::new();
         Network::new(&VarBuilder::from_varmap(&variables, DType::F32, &Device::Cpu)).unwrap();
         let config = Crnn2dConfig { gru_form: GruForm::Torch, ..Crnn2dConfig::default() };
-        let ours = Crnn2d::new(config, 0, &Device::Cpu, DType::F32).unwrap().tensors().unwrap();
+        let ours = Model::new(config, 0, &Device::Cpu, DType::F32).unwrap().tensors().unwrap();
         assert_eq!(
             variables.all_vars().iter().map(|var| var.elem_count()).sum::<usize>(),
             ours.values().map(Tensor::elem_count).sum::<usize>()

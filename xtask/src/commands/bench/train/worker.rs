@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
-use cantus_crnn::{Crnn2d, Crnn2dConfig, GruForm, Mode, cross_entropy};
+use cantus_crnn::{Crnn2dConfig, GruForm, Mode, Model, cross_entropy};
 use cantus_train::{Adam, AdamSettings, TrainConfig};
 
 use super::steps::{Repetitions, Timed};
@@ -19,7 +19,7 @@ pub(crate) fn run(flags: &BenchTrainFlags, path: KernelPath) -> Result<Outcome> 
     // The peers' recurrent layers are of this form, so this is the same network.
     let config = Crnn2dConfig { gru_form: GruForm::Torch, ..Crnn2dConfig::default() };
     let shape = (flags.batch, config.n_mels, frames);
-    let mut network = Crnn2d::new(config, 0, &Device::Cpu, DType::F32)?;
+    let mut network = Model::new(config, 0, &Device::Cpu, DType::F32)?;
     let mut adam = Adam::new(AdamSettings::from(&TrainConfig::default()), network.parameters())?;
     let x = Tensor::randn(-40f32, 15f32, shape, &Device::Cpu)?;
     let targets: Vec<u32> = (0..flags.batch as u32).map(|item| item % 20).collect();

@@ -72,9 +72,10 @@ pub(crate) fn check_two_albums(corpus: &Corpus) -> Result<(), CorpusError> {
             Some(OneAlbum { artist: (*artist).to_owned(), album: (*album).to_owned() })
         })
         .collect();
-    match with_one_album.is_empty() {
-        true => Ok(()),
-        false => Err(CorpusError::ArtistsWithOneAlbum { artists: with_one_album }),
+    if with_one_album.is_empty() {
+        Ok(())
+    } else {
+        Err(CorpusError::ArtistsWithOneAlbum { artists: with_one_album })
     }
 }
 

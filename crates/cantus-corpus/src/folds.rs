@@ -154,12 +154,7 @@ pub fn split_into_fold(
 }
 
 /// What of an artist is dealt as one, in a drawn order: its songs, or its albums.
-fn groups<'a>(
-    kind: SplitKind,
-    songs: Vec<&'a Song>,
-    seed: u64,
-    artist: usize,
-) -> Vec<Vec<&'a Song>> {
+fn groups(kind: SplitKind, songs: Vec<&Song>, seed: u64, artist: usize) -> Vec<Vec<&Song>> {
     let mut groups: Vec<Vec<&Song>> = match kind {
         SplitKind::Song => songs.into_iter().map(|song| vec![song]).collect(),
         SplitKind::Album => {

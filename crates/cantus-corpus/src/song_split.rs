@@ -46,9 +46,10 @@ pub(crate) fn check_two_songs(corpus: &Corpus) -> Result<(), CorpusError> {
     let artists = songs_by_artist(corpus).into_iter();
     let with_one_song = artists.filter(|(_, songs)| songs.len() < 2);
     let with_one_song: Vec<String> = with_one_song.map(|(artist, _)| artist.to_owned()).collect();
-    match with_one_song.is_empty() {
-        true => Ok(()),
-        false => Err(CorpusError::ArtistsWithOneSong { artists: with_one_song }),
+    if with_one_song.is_empty() {
+        Ok(())
+    } else {
+        Err(CorpusError::ArtistsWithOneSong { artists: with_one_song })
     }
 }
 

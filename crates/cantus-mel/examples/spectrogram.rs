@@ -77,7 +77,7 @@ fn range(log_mel: &LogMel) -> (f32, f32) {
 fn draw(log_mel: &LogMel, mut to: impl Write) -> std::io::Result<()> {
     let (low, high) = range(log_mel);
     let scale = 255.0 / (high - low).max(1e-6);
-    write!(to, "P5 {} {} 255\n", log_mel.n_frames, log_mel.n_mels)?;
+    writeln!(to, "P5 {} {} 255", log_mel.n_frames, log_mel.n_mels)?;
     for band in (0..log_mel.n_mels).rev() {
         let of_band = log_mel.values.iter().skip(band).step_by(log_mel.n_mels);
         let row: Vec<u8> = of_band.map(|value| ((value - low) * scale) as u8).collect();

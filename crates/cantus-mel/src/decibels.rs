@@ -50,10 +50,12 @@ mod tests {
     fn powers_of_ten_are_whole_decibels_once_rounded() {
         for exponent in -10_i16..=10 {
             let power = 10.0_f64.powi(i32::from(exponent));
-            assert_eq!(decibels(power) as f32, f32::from(exponent * 10), "{power}");
+            let rounded = decibels(power) as f32;
+            assert_eq!(rounded.to_bits(), f32::from(exponent * 10).to_bits(), "{power}");
         }
         for extreme in [f64::MIN_POSITIVE, f64::MAX] {
-            assert_eq!(decibels(extreme) as f32, (10.0 * extreme.log10()) as f32);
+            let expected = (10.0 * extreme.log10()) as f32;
+            assert_eq!((decibels(extreme) as f32).to_bits(), expected.to_bits());
         }
     }
 }

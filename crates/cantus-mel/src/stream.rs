@@ -150,8 +150,8 @@ mod tests {
         let plan = LogMelPlan::new(&MelConfig::paper()).unwrap();
         let mut stream = plan.stream();
         stream.reserve(usize::MAX);
-        stream.push(&[0.5; 5_000]).unwrap();
-        assert_eq!(stream.finish(), plan.compute(&[0.5; 5_000]));
+        stream.push(&vec![0.5; 5_000]).unwrap();
+        assert_eq!(stream.finish(), plan.compute(&vec![0.5; 5_000]));
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod tests {
         let plan = LogMelPlan::new(&MelConfig::paper()).unwrap();
         let mut stream = plan.stream();
         for _ in 0..20 {
-            stream.push(&[0.25; 100_000]).unwrap();
+            stream.push(&vec![0.25; 100_000]).unwrap();
             assert!(stream.held.len() < 4 * 2048, "{} samples are held", stream.held.len());
         }
         assert_eq!(stream.samples(), 2_000_000);
@@ -201,7 +201,7 @@ mod tests {
     fn a_sample_that_is_no_number_is_named_by_its_place_in_the_signal() {
         let plan = LogMelPlan::new(&MelConfig::paper()).unwrap();
         let mut stream = plan.stream();
-        stream.push(&[0.0; 5_000]).unwrap();
+        stream.push(&vec![0.0; 5_000]).unwrap();
         let refused = stream.push(&[0.0, f32::INFINITY]);
         assert_eq!(refused, Err(MelError::NonFinite { index: 5_001, value: f32::INFINITY }));
         assert_eq!(stream.samples(), 5_000);

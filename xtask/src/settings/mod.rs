@@ -280,11 +280,11 @@ impl Config {
     /// The trial's folder under its corpus: `crnn2d-3s-song-0`, the fold, and a hash of every setting that
     /// the name does not say and that differs from its default.
     pub(crate) fn run_name(&self) -> Result<String> {
-        let mut name =
-            format!("{}-{}-{}-{}", self.model.name.as_str(), self.clip, self.split, self.seed);
-        if let Some(fold) = self.fold {
-            name.push_str(&format!("-fold{}of{}", fold.number(), fold.of()));
-        }
+        let fold = self
+            .fold
+            .map_or_else(String::new, |fold| format!("-fold{}of{}", fold.number(), fold.of()));
+        let model = self.model.name.as_str();
+        let name = format!("{model}-{}-{}-{}{fold}", self.clip, self.split, self.seed);
         let unnamed = |config: &Self| -> Result<BTreeMap<String, String>> {
             let mut rest = config.clone();
             let default = Self::default();

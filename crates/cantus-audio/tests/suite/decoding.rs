@@ -33,7 +33,7 @@ fn stream(name: &str) -> (Vec<f32>, u32) {
 #[test]
 fn the_pieces_are_the_stream_cut_and_resampled() {
     for &name in FIXTURES {
-        if name.ends_with(".opus") && !cfg!(feature = "opus") {
+        if name == "tone.opus" && !cfg!(feature = "opus") {
             continue;
         }
         let (all, rate) = stream(name);
@@ -68,7 +68,9 @@ fn samples_that_are_no_numbers_are_never_handed_out() {
         sample_format: hound::SampleFormat::Float,
     };
     let mut writer = hound::WavWriter::create(&path, spec).unwrap();
-    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    for &sample in &samples {
+        writer.write_sample(sample).unwrap();
+    }
     writer.finalize().unwrap();
     for rate in [None, Some(8_000)] {
         let options = DecodeOptions { sample_rate: rate, ..DecodeOptions::default() };

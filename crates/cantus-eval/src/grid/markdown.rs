@@ -33,7 +33,7 @@ impl Grid {
         line(text, &format!("## Weighted F1, {}\n", level.name()));
         line(text, &format!("| model | split | {} |", names.join(" | ")));
         line(text, &format!("|---|---|{}", "---|".repeat(names.len())));
-        for row in summaries.chunk_by(|a, b| is_same_row(a, b)) {
+        for row in summaries.chunk_by(is_same_row) {
             let cell = |clip: &(f64, &str)| {
                 row.iter().find(|summary| summary.point.clip == clip.1).map(of_trials)
             };

@@ -173,6 +173,7 @@ impl Grid {
     }
 
     /// The same with a paper's figures beside it.
+    #[must_use]
     pub fn beside(self, published: Vec<PublishedScore>) -> Self {
         Self { published, ..self }
     }

@@ -29,10 +29,10 @@ pub(crate) fn run(
         return status::run(common, &trial_flags, true, StageName::Evaluate, progress);
     }
     let configs = trial_flags.trials()?;
-    Session::writing(common, progress)?.run(|session| trials(common, session, configs))
+    Session::writing(common, progress)?.run(|session| trials(common, session, &configs))
 }
 
-fn trials(common: &CommonFlags, session: &Session, configs: Vec<Config>) -> Result<Outcome> {
+fn trials(common: &CommonFlags, session: &Session, configs: &[Config]) -> Result<Outcome> {
     let bar = session.progress.bar(configs.len() as u64, "experiment", "trials");
     let mut outcome = Outcome::Done;
     let (mut done, mut failed, mut runs) = (Vec::new(), 0, Vec::new());

@@ -2,8 +2,11 @@
 
 use cantus_eval::{Level, PublishedScore};
 
-/// Clip length in seconds; by song: clips, songs; by album: clips, songs. Each mean and best.
-const SCORES: [(f64, [Option<(f64, f64)>; 4]); 7] = [
+/// Mean and best.
+type Score = Option<(f64, f64)>;
+
+/// Clip length in seconds; by song: clips, songs; by album: clips, songs.
+const SCORES: [(f64, [Score; 4]); 7] = [
     (1.0, [Some((0.729, 0.733)), Some((0.929, 0.944)), Some((0.482, 0.516)), Some((0.641, 0.700))]),
     (3.0, [Some((0.765, 0.768)), Some((0.937, 0.966)), Some((0.513, 0.527)), Some((0.651, 0.653))]),
     (5.0, [Some((0.770, 0.779)), Some((0.918, 0.930)), Some((0.536, 0.550)), Some((0.652, 0.662))]),

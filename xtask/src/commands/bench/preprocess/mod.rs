@@ -82,10 +82,10 @@ pub(crate) fn run(
 }
 
 /// All rounds of a case. A peer that fails is left out from then on.
-fn rows_of<'a>(
+fn rows_of(
     case: &Case,
     rounds: usize,
-    peers: &mut Vec<&'a Present>,
+    peers: &mut Vec<&Present>,
     progress: &Progress,
 ) -> Result<Vec<Row>> {
     let mut measured = Measured::default();

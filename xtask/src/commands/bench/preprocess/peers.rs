@@ -12,6 +12,9 @@ use super::rows::{Timed, Times};
 use crate::cli::{BenchPreprocessFlags, PreprocessPeer};
 use crate::commands::bench::worker_process::json_of_input;
 
+/// What libsndfile cannot read of what we can.
+const AAC: [&str; 4] = ["aac", "m4a", "m4b", "mp4"];
+
 /// A peer that can be run.
 pub(super) struct Present {
     pub(super) peer: PreprocessPeer,
@@ -44,12 +47,12 @@ impl Present {
             PreprocessPeer::Ffmpeg => (Path::new("ffmpeg"), &["-version"]),
             PreprocessPeer::Mpg123 => (Path::new("mpg123"), &["--version"]),
         };
-        let any = |has: fn(&str) -> bool| files.iter().any(|file| has(&file.to_ascii_lowercase()));
+        let extensions = || files.iter().map(|file| extension(file));
         match peer {
-            PreprocessPeer::Mpg123 if any(|file| !file.ends_with(".mp3")) => {
+            PreprocessPeer::Mpg123 if extensions().any(|extension| extension != "mp3") => {
                 return Err("it decodes nothing but mp3".to_owned());
             }
-            PreprocessPeer::Librosa if any(is_aac) => {
+            PreprocessPeer::Librosa if extensions().any(|extension| AAC.contains(&&*extension)) => {
                 return Err("its soundfile decodes no AAC".to_owned());
             }
             _ => {}
@@ -161,7 +164,8 @@ impl Present {
     }
 }
 
-/// What libsndfile cannot read of what we can.
-fn is_aac(file: &str) -> bool {
-    [".aac", ".m4a", ".m4b", ".mp4"].iter().any(|extension| file.ends_with(extension))
+/// In lower case.
+fn extension(file: &str) -> String {
+    let extension = Path::new(file).extension().unwrap_or_default();
+    extension.to_string_lossy().to_ascii_lowercase()
 }

@@ -41,7 +41,7 @@ struct Work {
 }
 
 impl Work {
-    fn and(self, other: Self) -> Self {
+    fn and(self, other: &Self) -> Self {
         Self {
             audio_s: self.audio_s + other.audio_s,
             decoding: self.decoding + other.decoding,
@@ -93,7 +93,7 @@ pub(super) fn run(worker: PreprocessWorker) -> Result<Outcome> {
             PreprocessWorker::Decode => decode(file),
         }
     });
-    let work = work.try_reduce(Work::default, |sum, of_file| Ok(sum.and(of_file)))?;
+    let work = work.try_reduce(Work::default, |sum, of_file| Ok(sum.and(&of_file)))?;
     print_json(&Times {
         wall_s: started.elapsed().as_secs_f64(),
         audio_s: work.audio_s,
@@ -121,7 +121,7 @@ fn log_mel(file: &Path, plan: &LogMelPlan) -> Result<Work> {
     let audio_s = stream.samples() as f64 / f64::from(decoder.sample_rate());
     std::hint::black_box(stream.finish()?);
     transforming += decoded.elapsed();
-    Ok(Work { audio_s, decoding: started.elapsed() - transforming, transforming })
+    Ok(Work { audio_s, decoding: started.elapsed().saturating_sub(transforming), transforming })
 }
 
 fn resample(file: &Path, sample_rate: u32) -> Result<Work> {

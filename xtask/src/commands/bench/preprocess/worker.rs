@@ -110,6 +110,7 @@ fn log_mel(file: &Path, plan: &LogMelPlan) -> Result<Work> {
     let mut transforming = Duration::ZERO;
     let mut decoder = open(file, plan.config().sample_rate)?;
     let mut stream = plan.stream();
+    stream.reserve((decoder.source().seconds * f64::from(decoder.sample_rate())) as usize);
     let mut samples = Vec::new();
     while decoder.read(&mut samples)? {
         let decoded = Instant::now();

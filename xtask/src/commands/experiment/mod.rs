@@ -33,8 +33,15 @@ pub(crate) fn run(
 }
 
 fn trials(common: &CommonFlags, session: &Session, configs: &[Config]) -> Result<Outcome> {
+    // What is wrong with the corpus itself is wrong with every trial, and said once.
+    let Some(first) = configs.first() else { bail!("the grid has no trial") };
+    let first = Trial::new(session, first.clone())?;
+    let mut outcome = first.bring_up_to_date(session, StageName::Preprocess)?.outcome;
+    if outcome == Outcome::Interrupted {
+        session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+        return Ok(outcome);
+    }
     let bar = session.progress.bar(configs.len() as u64, "experiment", "trials");
-    let mut outcome = Outcome::Done;
     let (mut done, mut failed, mut runs) = (Vec::new(), 0, Vec::new());
     for folds in configs.chunk_by(differ_by_fold) {
         let mut whole = Vec::new();

@@ -160,7 +160,8 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// The trials in the order of model, split, clip length and seed, whatever order they come in.
+    /// The trials in the order of split (by song first), model, clip length and seed, whatever order
+    /// they come in.
     pub fn new(mut trials: Vec<GridTrial>) -> Self {
         trials.sort_by(|a, b| {
             let key = |trial: &GridTrial| (trial.point.model.clone(), trial.point.split.clone());

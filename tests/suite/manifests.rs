@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Categories in use, each one that crates.io knows.
+/// Categories in use, each one that the registry knows.
 const CATEGORIES: [&str; 7] = [
     "caching",
     "filesystem",

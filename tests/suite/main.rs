@@ -6,6 +6,7 @@ mod arrows;
 mod bad_input;
 mod checkout;
 mod demo;
+mod duplicates;
 mod interrupt;
 mod manifests;
 mod pipeline;

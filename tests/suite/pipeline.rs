@@ -244,12 +244,29 @@ fn a_grid_runs_what_is_not_there_yet_and_prints_its_tables() {
     // Another seed is all that is trained now, and the old scores stand beside it.
     let wider = ["experiment", "--clip", "1s", "--split", "song", "--seed", "0,1,2"];
     let ended = checkout.run(&[&wider[..], &quick].concat()).expect_code(0);
-    assert_eq!(ended.err.matches("training on").count(), 1, "{}", ended.err);
+    assert_eq!(ended.err.matches("done before").count(), 2, "{}", ended.err);
+    assert!(ended.err.contains("3 of 3 trials"), "{}", ended.err);
     assert!(ended.out.contains("## Weighted F1, songs, by vote"), "{}", ended.out);
     assert!(ended.out.contains("| crnn2d | song | 1s | 2 |"), "{}", ended.out);
     let tables = files_under(&checkout.path().join("data/runs"), "csv");
     assert_eq!(tables.len(), 2);
     assert!(tables.iter().all(|table| table.with_extension("parquet").exists()));
+}
+
+#[test]
+fn two_trials_at_once_end_with_the_bytes_of_one_after_the_other() {
+    let models = |jobs: &str| {
+        let checkout = Checkout::with_music();
+        let grid = ["experiment", "--corpus", "music", "--clip", "1s", "--split", "song,album"];
+        let quick = ["--seed", "0", "--epochs", "2", "--threads", "3", "--jobs", jobs];
+        let ended = checkout.run(&[&grid[..], &quick].concat()).expect_code(0);
+        let files = files_under(&checkout.path().join("data/runs"), "safetensors");
+        assert_eq!(files.len(), 6, "weights and two checkpoints of each");
+        let tables = ended.out;
+        (files.iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>(), tables)
+    };
+    let (one_by_one, tables) = models("1");
+    assert_eq!(models("2"), (one_by_one, tables));
 }
 
 #[test]

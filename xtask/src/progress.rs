@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing_subscriber::EnvFilter;
@@ -13,6 +14,85 @@ use tracing_subscriber::fmt::MakeWriter;
 pub(crate) struct Progress {
     bars: MultiProgress,
     quiet: bool,
+    /// Which of several pieces of work at once this tells of.
+    piece: Option<Piece>,
+}
+
+/// One of several pieces of work.
+#[derive(Debug, Clone)]
+struct Piece {
+    name: Arc<str>,
+    all: Arc<Pieces>,
+    number: usize,
+}
+
+/// How far several pieces of work are, as one bar with the time left.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    bar: ProgressBar,
+    started: Instant,
+    /// From 0 to 1 of each piece; none of one that there was nothing to do for.
+    shares: Mutex<Vec<Option<f64>>>,
+}
+
+impl Pieces {
+    /// Takes note of how far a piece is, 0 to 1.
+    fn set(&self, number: usize, share: Option<f64>) {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares[number] = share;
+        let (done, of) = shares.iter().flatten().fold((0.0, 0.0), |(a, b), x| (a + x, b + 1.0));
+        let ended = shares.iter().filter(|share| share.is_none_or(|share| share >= 1.0)).count();
+        let all = shares.len();
+        drop(shares);
+        self.bar.set_length((1000.0 * of) as u64);
+        self.bar.set_position((1000.0 * done) as u64);
+        let left = match self.seconds_left(done, of) {
+            Some(seconds) => format!("  (left {})", duration(seconds)),
+            None => String::new(),
+        };
+        self.bar.set_message(format!("{ended}/{all} trials  {}{left}", duration(self.elapsed())));
+    }
+
+    /// Takes note that a piece is done; `worked` says whether there was anything to do.
+    pub(crate) fn end(&self, number: usize, worked: bool) {
+        self.set(number, worked.then_some(1.0));
+    }
+
+    /// How many have ended, and the time that the rest will take, in words.
+    pub(crate) fn summary(&self) -> String {
+        let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let (done, of) = shares.iter().flatten().fold((0.0, 0.0), |(a, b), x| (a + x, b + 1.0));
+        let ended = shares.iter().filter(|share| share.is_none_or(|share| share >= 1.0)).count();
+        let left = match self.seconds_left(done, of) {
+            Some(seconds) if ended < shares.len() => format!(", about {} left", duration(seconds)),
+            _ => String::new(),
+        };
+        format!("{ended} of {} trials{left}", shares.len())
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn elapsed(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// At the speed so far; none before there is any.
+    fn seconds_left(&self, done: f64, of: f64) -> Option<f64> {
+        (done > 0.0).then(|| self.elapsed() * (of - done) / done)
+    }
+}
+
+/// A time in the two units that matter.
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
 }
 
 impl Progress {
@@ -22,7 +102,28 @@ impl Progress {
         if quiet {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { bars, quiet }
+        Self { bars, quiet, piece: None }
+    }
+
+    /// One bar over `count` pieces of work.
+    pub(crate) fn pieces(&self, count: usize, label: &'static str) -> Arc<Pieces> {
+        let template = "{prefix:>12} [{bar:28}] {msg}";
+        let bar = self.add(ProgressBar::new(1000 * count as u64), label, template);
+        let shares = Mutex::new(vec![Some(0.0); count]);
+        Arc::new(Pieces { bar, started: Instant::now(), shares })
+    }
+
+    /// What tells of one piece: its bars and its last words bear its name, and notices are dropped.
+    pub(crate) fn of_piece(&self, all: &Arc<Pieces>, number: usize, name: &str) -> Self {
+        let piece = Piece { name: name.into(), all: Arc::clone(all), number };
+        Self { bars: self.bars.clone(), quiet: true, piece: Some(piece) }
+    }
+
+    /// How far this piece of work is, 0 to 1.
+    pub(crate) fn share(&self, share: f64) {
+        if let Some(piece) = &self.piece {
+            piece.all.set(piece.number, Some(share));
+        }
     }
 
     /// Sends log lines of this process to standard error, above the bars.
@@ -80,6 +181,10 @@ impl Progress {
         let style = ProgressStyle::with_template(template)
             .expect("a template of this file")
             .progress_chars("=> ");
+        let label = match &self.piece {
+            Some(piece) => format!("{} {}", piece.name, label.into()).into(),
+            None => label.into(),
+        };
         let bar = self.bars.add(bar.with_style(style).with_prefix(label));
         bar.enable_steady_tick(Duration::from_millis(500));
         bar
@@ -92,11 +197,23 @@ impl Progress {
         }
     }
 
+    /// A warning: dropped with `quiet`, but said by a piece of work as by any other.
+    pub(crate) fn warn(&self, line: impl AsRef<str>) {
+        let line = format!("warning: {}", line.as_ref());
+        if self.piece.is_some() {
+            self.say_even_if_quiet(line);
+        } else {
+            self.say(line);
+        }
+    }
+
     /// What belongs to how a command ended, and is said in any case.
     pub(crate) fn say_even_if_quiet(&self, line: impl AsRef<str>) {
+        let name =
+            self.piece.as_ref().map_or_else(String::new, |piece| format!("{}: ", piece.name));
         self.bars.suspend(|| {
             // Nobody reading standard error is no reason to stop.
-            drop(writeln!(io::stderr().lock(), "{}", line.as_ref()));
+            drop(writeln!(io::stderr().lock(), "{name}{}", line.as_ref()));
         });
     }
 }

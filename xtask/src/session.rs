@@ -1,7 +1,8 @@
 //! What all stages of one command share: folders, bars, hashes, and the songs that failed.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use cantus_pipeline::{Lock, StatCache, sweep_leftovers, write_atomic_bytes};
@@ -13,7 +14,9 @@ use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 
-/// One command at work.
+/// One command at work. Clones are of one session: they share its lock, its hashes and the songs
+/// that failed.
+#[derive(Clone)]
 pub(crate) struct Session {
     /// Where everything lies.
     pub(crate) data: DataFolder,
@@ -22,14 +25,16 @@ pub(crate) struct Session {
     /// Whether the user asked for a stop.
     pub(crate) interrupt: Interrupt,
     /// Content hashes, so that unchanged files are not read again.
-    pub(crate) hashes: StatCache,
+    pub(crate) hashes: Arc<StatCache>,
     /// Run the command's own stage even where it is fresh.
     pub(crate) force: bool,
     /// Bytes that spectrograms may take while training.
     pub(crate) memory_bytes: u64,
-    unusable: Mutex<Vec<SongProblem>>,
-    damaged: Mutex<Vec<SongProblem>>,
-    lock: Option<Lock>,
+    /// Time between two checkpoints within an epoch.
+    pub(crate) checkpoint_every: Duration,
+    unusable: Arc<Mutex<Vec<SongProblem>>>,
+    damaged: Arc<Mutex<Vec<SongProblem>>>,
+    lock: Option<Arc<Lock>>,
 }
 
 /// A song that could not be used, or not all of it, and why.
@@ -47,7 +52,7 @@ impl Session {
     /// A session that only looks: it takes no lock and writes nothing.
     pub(crate) fn reading(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
         let data = DataFolder::new(&flags.data);
-        let hashes = StatCache::open(data.stat_cache())?;
+        let hashes = Arc::new(StatCache::open(data.stat_cache())?);
         Ok(Self {
             data,
             progress: progress.clone(),
@@ -55,8 +60,9 @@ impl Session {
             hashes,
             force: flags.force,
             memory_bytes: (flags.memory * f64::from(1 << 30)) as u64,
-            unusable: Mutex::default(),
-            damaged: Mutex::default(),
+            checkpoint_every: Duration::from_secs(flags.checkpoint_seconds),
+            unusable: Arc::default(),
+            damaged: Arc::default(),
             lock: None,
         })
     }
@@ -65,12 +71,17 @@ impl Session {
     /// one left half written is removed.
     pub(crate) fn writing(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
         let mut session = Self::reading(flags, progress)?;
-        session.lock = Some(Lock::try_acquire(session.data.root())?);
+        session.lock = Some(Arc::new(Lock::try_acquire(session.data.root())?));
         session.interrupt = Interrupt::install()?;
         for folder in session.data.made() {
             sweep_leftovers(folder)?;
         }
         Ok(session)
+    }
+
+    /// The same session, telling of its work elsewhere.
+    pub(crate) fn telling(&self, progress: Progress) -> Self {
+        Self { progress, ..self.clone() }
     }
 
     /// True where this session may write.

@@ -38,6 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             title: format!("Song {song}"),
             source_path: format!("An artist/An album/{song}.ogg"),
             source_hash: "00".repeat(32),
+            sound_hash: "00".repeat(32),
             start_seconds: 0.0,
             seconds: f64::from(n_frames) * 512.0 / 16_000.0,
             sample_rate: 16_000,

@@ -21,7 +21,7 @@ use crate::song_info::{Precision, SongInfo};
 /// The column with the spectrogram, which is the last.
 pub(crate) const MEL: &str = "mel";
 /// Place of the column with the spectrogram.
-pub(crate) const MEL_INDEX: usize = 12;
+pub(crate) const MEL_INDEX: usize = 13;
 
 const INFO_COLUMNS: [(&str, DataType); MEL_INDEX] = [
     ("id", DataType::Utf8),
@@ -30,6 +30,7 @@ const INFO_COLUMNS: [(&str, DataType); MEL_INDEX] = [
     ("title", DataType::Utf8),
     ("source_path", DataType::Utf8),
     ("source_hash", DataType::Utf8),
+    ("sound_hash", DataType::Utf8),
     ("start_seconds", DataType::Float64),
     ("seconds", DataType::Float64),
     ("sample_rate", DataType::UInt32),
@@ -131,6 +132,7 @@ pub(crate) fn row(
             text(&info.title),
             text(&info.source_path),
             text(&info.source_hash),
+            text(&info.sound_hash),
             seconds(info.start_seconds),
             seconds(info.seconds),
             count(info.sample_rate),
@@ -163,12 +165,13 @@ pub(crate) fn info_of(row: &RecordBatch) -> Option<SongInfo> {
         title: text(3)?,
         source_path: text(4)?,
         source_hash: text(5)?,
-        start_seconds: seconds(6)?,
-        seconds: seconds(7)?,
-        sample_rate: count(8)?,
-        n_frames: count(9)?,
-        n_mels: count(10)?,
-        damage: text(11)?,
+        sound_hash: text(6)?,
+        start_seconds: seconds(7)?,
+        seconds: seconds(8)?,
+        sample_rate: count(9)?,
+        n_frames: count(10)?,
+        n_mels: count(11)?,
+        damage: text(12)?,
     })
 }
 

@@ -21,4 +21,4 @@ pub use store::SpectrogramStore;
 
 /// Version of the files' form. A file of another version is refused with
 /// [`CacheError::FormatVersion`]; raising it makes every stored spectrogram be computed again.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;

@@ -51,6 +51,9 @@ pub struct SongInfo {
     pub source_path: String,
     /// BLAKE3 of the music file's content, hexadecimal.
     pub source_hash: String,
+    /// BLAKE3 of the samples that the spectrogram was computed from, hexadecimal: the same for one
+    /// recording under two names or with other tags, whose files differ.
+    pub sound_hash: String,
     /// Where in the song the spectrogram starts, in seconds: above 0 where only its middle is used.
     pub start_seconds: f64,
     /// Seconds of music that the spectrogram covers.

@@ -91,17 +91,56 @@ impl Corpus {
         if cap == 0 {
             return Err(CorpusError::CapOfZero);
         }
+        Ok(self.keep_of_each_artist(|songs| songs.into_iter().take(cap).collect()))
+    }
+
+    /// Keeps songs of each artist as long as their `seconds`, by song id, sum up to `cap` at most,
+    /// and says how many were left out. A song without a length counts as 0 s.
+    ///
+    /// The songs come in the order of [`cap_songs_per_artist`](Self::cap_songs_per_artist); one that
+    /// does not fit is left out, and a shorter one after it may yet fit. Each artist keeps at least
+    /// its first song.
+    ///
+    /// # Errors
+    ///
+    /// [`CorpusError::CapOfZero`] unless `cap` is above 0.
+    pub fn cap_seconds_per_artist(
+        &mut self,
+        cap: f64,
+        seconds: &BTreeMap<String, f64>,
+    ) -> Result<usize, CorpusError> {
+        if cap.is_nan() || cap <= 0.0 {
+            return Err(CorpusError::CapOfZero);
+        }
+        let left_out = self.keep_of_each_artist(|songs| {
+            let mut sum = 0.0;
+            let mut kept = Vec::new();
+            for song in songs {
+                let length = seconds.get(&song.id).copied().unwrap_or(0.0);
+                if kept.is_empty() || sum + length <= cap {
+                    sum += length;
+                    kept.push(song);
+                }
+            }
+            kept
+        });
+        Ok(left_out)
+    }
+
+    /// Keeps what `keep` returns of each artist's songs, which come from its albums in turn, and
+    /// counts what is left out.
+    fn keep_of_each_artist(&mut self, keep: impl Fn(Vec<&Song>) -> Vec<&Song>) -> usize {
         let mut kept = Vec::with_capacity(self.songs.len());
         for albums in self.artists().values() {
             let longest = albums.values().map(Vec::len).max().unwrap_or(0);
-            let in_turn =
-                (0..longest).flat_map(|turn| albums.values().filter_map(move |a| a.get(turn)));
-            kept.extend(in_turn.take(cap).map(|song| (*song).clone()));
+            let in_turn = (0..longest)
+                .flat_map(|turn| albums.values().filter_map(move |album| album.get(turn)));
+            kept.extend(keep(in_turn.copied().collect()).into_iter().cloned());
         }
         kept.sort_unstable();
         let left_out = self.songs.len() - kept.len();
         self.songs = kept;
-        Ok(left_out)
+        left_out
     }
 
     /// How many artists, albums and songs there are, and how they are spread.
@@ -153,9 +192,24 @@ mod tests {
     }
 
     #[test]
+    fn a_cap_of_seconds_takes_what_fits_in_the_same_turn() {
+        let mut corpus = corpus(&["a/x/1", "a/x/2", "a/x/3", "a/y/1", "b/x/1", "b/x/2"]);
+        let lengths = [60.0, 30.0, 50.0, 100.0, 500.0, 1.0];
+        let seconds: BTreeMap<String, f64> =
+            corpus.songs.iter().map(|song| song.id.clone()).zip(lengths).collect();
+        // Of a: x/1, not y/1 (160 s), x/2, not x/3 (140 s). Of b the first alone, too long as it is.
+        assert_eq!(corpus.cap_seconds_per_artist(100.0, &seconds).unwrap(), 3);
+        assert_eq!(ids(&corpus), ["a/x/1", "a/x/2", "b/x/1"]);
+    }
+
+    #[test]
     fn a_cap_of_zero_is_refused() {
         let error = corpus(&["a/x/1"]).cap_songs_per_artist(0).unwrap_err();
         assert!(matches!(error, CorpusError::CapOfZero));
+        for cap in [0.0, -1.0, f64::NAN] {
+            let error = corpus(&["a/x/1"]).cap_seconds_per_artist(cap, &BTreeMap::new());
+            assert!(matches!(error, Err(CorpusError::CapOfZero)));
+        }
     }
 
     #[cfg(unix)]

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-/// Groups of songs whose files have the same contents.
+/// Groups of songs with the same contents.
 ///
-/// `hashes` are hashes of the files' contents by song id. Groups of two and more only, each sorted
+/// `hashes` are hashes by song id, of the decoded sound or of the files. Groups of two and more only, each sorted
 /// by id, the groups by their first id.
 pub fn duplicates(hashes: &BTreeMap<String, String>) -> Vec<Vec<String>> {
     let mut by_hash: BTreeMap<&str, Vec<String>> = BTreeMap::new();

@@ -168,8 +168,8 @@ pub enum CorpusError {
         /// The parts that hold songs of it.
         parts: Vec<Part>,
     },
-    /// Files with the same contents in different parts.
-    #[error("{} of equal files in more than one part, the first being {}; \
+    /// Songs with the same contents in different parts.
+    #[error("{} of songs that are the same recording in more than one part, the first being {}; \
         expected each recording in one part", counted(*groups, "group"),
         listed(&songs.iter().map(|(id, part)| format!("`{id}` ({part})")).collect::<Vec<_>>()))]
     SharedContent {
@@ -310,7 +310,7 @@ impl CorpusError {
                 "the corpus has changed since the split was drawn: draw it again"
             }
             Self::AlbumInTwoParts { .. } => "draw the split again",
-            Self::SharedContent { .. } => "delete all but one file of each group",
+            Self::SharedContent { .. } => "keep one song of each group",
         })
     }
 }

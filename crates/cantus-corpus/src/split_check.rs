@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::corpus::Corpus;
 use crate::duplicates::duplicates;
 use crate::error::CorpusError;
+use crate::near_duplicates::NearDuplicate;
 use crate::split::{Part, Split, SplitKind};
 
 impl Split {
@@ -62,10 +63,10 @@ impl Split {
         Ok(())
     }
 
-    /// Checks that no two files with the same contents stand in different parts.
+    /// Checks that no two songs with the same contents stand in different parts.
     ///
-    /// `hashes` are hashes of the files' contents by song id; songs that it does not name are not
-    /// looked at.
+    /// `hashes` are hashes by song id: of the decoded sound or, where that is not at hand, of the
+    /// files, which a changed tag changes. Songs that it does not name are not looked at.
     ///
     /// # Errors
     ///
@@ -93,5 +94,17 @@ impl Split {
             0 => Ok(()),
             _ => Err(CorpusError::SharedContent { groups, songs: first }),
         }
+    }
+
+    /// Of the pairs that hold the same recording, those that stand in two parts: the test is easier
+    /// than it should be.
+    pub fn near_duplicates_across<'a>(
+        &self,
+        pairs: &'a [NearDuplicate],
+    ) -> Vec<(&'a NearDuplicate, [Part; 2])> {
+        let part = |id: &str| self.parts.get(id).copied();
+        let in_parts =
+            pairs.iter().filter_map(|pair| Some((pair, [part(&pair.first)?, part(&pair.second)?])));
+        in_parts.filter(|(_, [first, second])| first != second).collect()
     }
 }

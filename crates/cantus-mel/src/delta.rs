@@ -1,4 +1,4 @@
-use crate::{MelError, config::whole_number};
+use crate::{MelError, config::whole_number, log_mel::count_frames};
 
 /// What a [`DeltaPlan`] takes for the frames before the first and after the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -142,17 +142,7 @@ impl DeltaPlan {
 
     /// How many frames there are.
     fn check_frames(&self, features: &[f32], n_features: usize) -> Result<usize, MelError> {
-        if n_features == 0 {
-            return Err(MelError::Setting {
-                setting: "n_features",
-                value: n_features.to_string(),
-                expected: "1 or more".to_owned(),
-            });
-        }
-        if !features.len().is_multiple_of(n_features) {
-            return Err(MelError::RaggedFrames { values: features.len(), per_frame: n_features });
-        }
-        let frames = features.len() / n_features;
+        let frames = count_frames(features, "n_features", n_features)?;
         if self.mode == DeltaMode::Interp && frames < self.width {
             return Err(MelError::TooFewFrames { frames, width: self.width });
         }

@@ -4,6 +4,7 @@
     reason = "a loop is compiled for each kind of processor by being inlined into its entry"
 )]
 
+mod audio_fingerprint;
 mod config;
 mod decibels;
 mod delta;
@@ -18,6 +19,7 @@ mod scale;
 mod spectrum;
 mod stream;
 
+pub use audio_fingerprint::{FINGERPRINT_BITS, audio_fingerprint};
 pub use config::{MelConfig, MelNorm, Padding};
 pub use delta::{DeltaMode, DeltaPlan};
 pub use error::MelError;

@@ -1,3 +1,5 @@
+use crate::MelError;
+
 /// A log-mel spectrogram in decibels.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -16,4 +18,23 @@ impl LogMel {
         let first = frame.checked_mul(self.n_mels)?;
         self.values.get(first..first.checked_add(self.n_mels)?)
     }
+}
+
+/// How many frames time-major `values` consist of; `setting` names `per_frame` in the error.
+pub(crate) fn count_frames(
+    values: &[f32],
+    setting: &'static str,
+    per_frame: usize,
+) -> Result<usize, MelError> {
+    if per_frame == 0 {
+        return Err(MelError::Setting {
+            setting,
+            value: per_frame.to_string(),
+            expected: "1 or more".to_owned(),
+        });
+    }
+    if !values.len().is_multiple_of(per_frame) {
+        return Err(MelError::RaggedFrames { values: values.len(), per_frame });
+    }
+    Ok(values.len() / per_frame)
 }

@@ -50,6 +50,9 @@ pub(crate) struct CommonFlags {
     #[arg(long, global = true, value_name = "GIB", default_value_t = 3.0)]
     #[arg(value_parser = positive, allow_negative_numbers = true)]
     pub(crate) memory: f64,
+    /// Seconds between two checkpoints within an epoch; 0 writes one after every step
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) checkpoint_seconds: u64,
     /// Run the command's own stage even where it is fresh
     #[arg(long, global = true)]
     pub(crate) force: bool,
@@ -114,6 +117,11 @@ pub(crate) struct ExperimentFlags {
     /// The trials.
     #[command(flatten)]
     pub(crate) trial: TrialFlags,
+    /// Trials at once, which share the threads: two with one thread each end sooner than one after
+    /// the other with two. Each holds spectrograms of its own, see `--memory`
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: u16,
     /// The lists from a TOML file: `clip`, `split`, `seed`, `model`, `folds`; flags win over it
     #[arg(long, value_name = "FILE")]
     pub(crate) grid: Option<PathBuf>,

@@ -57,6 +57,12 @@ pub(crate) struct TrialFlags {
     /// So many artists, drawn by the seed, or those named, as in `Ann;Bob` [default: all]
     #[arg(long, value_name = "N|NAMES")]
     pub(crate) artists: Option<Artists>,
+    /// At most this many seconds of each artist, by whole songs taken evenly from its albums
+    #[arg(long, value_name = "SECONDS", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) max_artist_seconds: Option<f64>,
+    /// Of songs that decode to the same sound, take the first only
+    #[arg(long)]
+    pub(crate) drop_duplicates: bool,
     /// Deal the artists' names to the songs by lot: scores must fall to chance
     #[arg(long)]
     pub(crate) shuffle_labels: bool,
@@ -218,6 +224,12 @@ impl TrialFlags {
         }
         if let Some(artists) = &self.artists {
             config.artists = Some(artists.clone());
+        }
+        if self.max_artist_seconds.is_some() {
+            config.max_seconds_per_artist = self.max_artist_seconds;
+        }
+        if self.drop_duplicates {
+            config.drop_duplicates = true;
         }
         if self.shuffle_labels {
             config.shuffle_labels = true;

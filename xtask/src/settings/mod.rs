@@ -51,6 +51,12 @@ pub(crate) struct Config {
     /// At most so many seconds of each song, from its middle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_seconds_per_song: Option<f64>,
+    /// At most so many seconds of each artist, by whole songs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) max_seconds_per_artist: Option<f64>,
+    /// Of songs with the same sound, only the first.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) drop_duplicates: bool,
     /// Which clips of a song are used.
     pub(crate) clip_rule: ClipRule,
     /// Which generator draws the split.
@@ -135,6 +141,8 @@ impl Default for Config {
             shuffle_labels: false,
             max_songs_per_artist: None,
             max_seconds_per_song: None,
+            max_seconds_per_artist: None,
+            drop_duplicates: false,
             clip_rule: ClipRule::AllWhole,
             split_rng: SplitRng::Cantus,
             precision: Precision::F32,
@@ -196,6 +204,11 @@ impl Config {
             && !(seconds.is_finite() && seconds > 0.0)
         {
             bail!("`--max-seconds {seconds}` leaves no sound of any song");
+        }
+        if let Some(seconds) = self.max_seconds_per_artist
+            && !(seconds.is_finite() && seconds > 0.0)
+        {
+            bail!("`--max-artist-seconds {seconds}` leaves no song of any artist");
         }
         cantus_mel::LogMelPlan::new(&self.mel).context("the front end's settings")?;
         Ok(())

@@ -47,7 +47,7 @@ pub(crate) fn wanted(
 ) -> Result<Fingerprint> {
     let labels = clips::labels(&songs.usable);
     let mut builder = Fingerprint::builder("evaluate", FORMAT_VERSION);
-    if let Some(split) = split::expected(config, &songs.corpus, run) {
+    if let Some(split) = split::expected(config, songs, run) {
         let parts = [("test", PartSongs::of(Part::Test, &split, &songs.usable))];
         builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
     }
@@ -69,7 +69,7 @@ pub(crate) fn run(
     let model =
         ModelFile::read(&model_path).map_err(|error| Damaged::new(model_path, "train", error))?;
     let network = model.model()?;
-    let split = split::read(&songs.corpus, run)?;
+    let split = split::read(songs, run)?;
     let test = PartSongs::of(Part::Test, &split, &songs.usable);
     let classes = test.classes(&model.labels)?;
     let store = SpectrogramStore::load(&test.places(), session.memory_bytes)?;

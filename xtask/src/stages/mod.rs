@@ -1,7 +1,8 @@
-//! The stages, one a file, in the order of the data: scan, preprocess, split, train, evaluate,
+//! The stages, one a file, in the order of the data: scan, preprocess, duplicates, split, train, evaluate,
 //! report. [`trial`] brings them up to date.
 
 mod clips;
+pub(crate) mod duplicates;
 mod environment;
 pub(crate) mod evaluate;
 pub(crate) mod preprocess;

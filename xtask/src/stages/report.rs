@@ -15,7 +15,7 @@ use crate::session::{Session, SongProblem};
 use crate::settings::Config;
 use crate::stages::clips::PartSongs;
 use crate::stages::trial::{Songs, Trial};
-use crate::stages::{evaluate, split, timing, train};
+use crate::stages::{duplicates, evaluate, split, timing, train};
 
 const FORMAT_VERSION: u32 = 3;
 
@@ -38,6 +38,7 @@ pub(crate) fn wanted(session: &Session, songs: &Songs<'_>, run: &Path) -> Result
         ("metrics", evaluate::metrics_path(run)),
         ("predictions", evaluate::predictions_path(run)),
         ("split", split::path(run)),
+        ("near duplicates", duplicates::path(songs.store)),
     ];
     for (name, path) in inputs {
         if path.exists() {
@@ -57,7 +58,7 @@ pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result
     let history = read_history(&train::history_path(run))?;
     write_pictures(session, run, &metrics, &history)?;
 
-    let split = split::read(&songs.corpus, run)?;
+    let split = split::read(songs, run)?;
     let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut input =
         ReportInput::new(name, trial.source.name.clone(), metrics, song_votes(&predictions));
@@ -65,7 +66,7 @@ pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result
     input.parts = part_counts(&trial.config, songs, &split);
     input.history = history;
     input.timings = timings(run);
-    input.warnings = split::warnings(&split, songs);
+    input.warnings = split::warnings(&split, songs)?;
     input.skipped = songs.unusable.iter().map(on_page).collect();
     input.damaged = songs.damaged.iter().map(on_page).collect();
     session.write(&page_path(run), render_report(&input)?.as_bytes())
@@ -132,7 +133,8 @@ pub(crate) fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> 
 
 /// The time that each stage took when it last ran.
 fn timings(run: &Path) -> Vec<StageTiming> {
-    const ORDER: [&str; 6] = ["scan", "preprocess", "split", "train", "evaluate", "report"];
+    const ORDER: [&str; 7] =
+        ["scan", "preprocess", "duplicates", "split", "train", "evaluate", "report"];
     let mut totals = timing::totals(&timing::read(run));
     totals.sort_by_key(|(stage, _)| ORDER.iter().position(|name| name == stage));
     totals.into_iter().map(|(stage, seconds)| StageTiming { stage, seconds }).collect()

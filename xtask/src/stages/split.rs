@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use cantus_corpus::{Corpus, CorpusError, Split};
 use cantus_pipeline::{Fingerprint, Stage};
 
 use crate::session::Session;
 use crate::settings::Config;
+use crate::stages::duplicates::{self, NearDuplicates};
 use crate::stages::trial::Songs;
 
 /// Of `split.tsv`, and of the `config.toml` that is saved with it.
 const FORMAT_VERSION: u32 = 2;
+
+/// Pairs of near duplicates that are named in a warning each.
+const MOST_PAIRS_TOLD: usize = 5;
 
 /// The split of a run.
 pub(crate) fn path(run: &Path) -> PathBuf {
@@ -52,41 +56,60 @@ fn draw(config: &Config, usable: &Corpus) -> Result<Split, CorpusError> {
 pub(crate) fn run(session: &Session, config: &Config, songs: &Songs<'_>, run: &Path) -> Result<()> {
     let usable = &songs.corpus;
     let split = draw(config, usable)?;
-    split.check_no_leak(usable)?;
-    for warning in warnings(&split, songs) {
-        session.progress.say(format!("warning: {warning}"));
+    check_no_leak(&split, songs)?;
+    for warning in warnings(&split, songs)? {
+        session.progress.warn(warning);
     }
     let mut table = Vec::new();
     split.write_tsv(&mut table)?;
     session.write(&path(run), &table)
 }
 
-/// What somebody should know before they trust scores on this split.
-pub(crate) fn warnings(split: &Split, songs: &Songs<'_>) -> Vec<String> {
-    let mut warnings: Vec<String> =
-        split.review(&songs.corpus).iter().map(ToString::to_string).collect();
-    let hashes: BTreeMap<String, String> = songs
+/// Refuses a split that does not fit the songs, or in which one recording stands in two parts.
+fn check_no_leak(split: &Split, songs: &Songs<'_>) -> Result<()> {
+    split.check_no_leak(&songs.corpus)?;
+    let sounds: BTreeMap<String, String> = songs
         .usable
         .iter()
-        .map(|usable| (usable.song.id.clone(), usable.source_hash.clone()))
+        .map(|usable| (usable.song.id.clone(), usable.sound_hash.clone()))
         .collect();
-    if let Err(leak) = split.check_no_shared_content(&hashes) {
-        warnings.push(leak.to_string());
+    split.check_no_shared_content(&sounds).map_err(|leak| {
+        anyhow!(
+            "{leak}\n\nhint: `--drop-duplicates` keeps the first song of each such group; or take \
+             the others out of the corpus"
+        )
+    })
+}
+
+/// What somebody should know before they trust scores on this split.
+pub(crate) fn warnings(split: &Split, songs: &Songs<'_>) -> Result<Vec<String>> {
+    let mut warnings: Vec<String> =
+        split.review(&songs.corpus).iter().map(ToString::to_string).collect();
+    let near = NearDuplicates::read(songs.store)?;
+    let across = split.near_duplicates_across(near.pairs());
+    let told = across.iter().take(MOST_PAIRS_TOLD);
+    warnings.extend(told.map(|(pair, parts)| near.describe(pair, *parts)));
+    if across.len() > MOST_PAIRS_TOLD {
+        warnings.push(format!(
+            "{} more such pairs; all are in `{}`",
+            across.len() - MOST_PAIRS_TOLD,
+            duplicates::path(songs.store).display()
+        ));
     }
-    warnings
+    Ok(warnings)
 }
 
 /// Reads the split of a run and checks that it leaks nothing.
-pub(crate) fn read(usable: &Corpus, run: &Path) -> Result<Split> {
+pub(crate) fn read(songs: &Songs<'_>, run: &Path) -> Result<Split> {
     let path = path(run);
     let split = Split::read_tsv_file(&path)?;
-    split.check_no_leak(usable)?;
+    check_no_leak(&split, songs)?;
     Ok(split)
 }
 
 /// The split of a run as it is saved or, before that, as it will be: what later stages are made
 /// of. None where these songs cannot be split at all.
-pub(crate) fn expected(config: &Config, usable: &Corpus, run: &Path) -> Option<Split> {
+pub(crate) fn expected(config: &Config, songs: &Songs<'_>, run: &Path) -> Option<Split> {
     // A saved one that does not fit is made again by its own stage, whose fingerprint differs then.
-    read(usable, run).ok().or_else(|| draw(config, usable).ok())
+    read(songs, run).ok().or_else(|| draw(config, &songs.corpus).ok())
 }

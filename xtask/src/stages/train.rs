@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use candle_core::{DType, Device, Tensor};
@@ -26,9 +26,6 @@ use crate::stages::{environment, split};
 const FORMAT_VERSION: u32 = 1;
 const CHECKPOINT_FORMAT_VERSION: u32 = 1;
 
-/// How often a checkpoint is written inside an epoch.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
-
 /// The best weights.
 pub(crate) fn model_path(run: &Path) -> PathBuf {
     run.join("model.safetensors")
@@ -39,8 +36,33 @@ pub(crate) fn history_path(run: &Path) -> PathBuf {
     run.join("history.jsonl")
 }
 
+/// Where training stands.
 fn checkpoint_path(run: &Path) -> PathBuf {
     run.join("checkpoint.safetensors")
+}
+
+/// Where it stood before that: gone on from if the last one is damaged.
+fn previous_checkpoint_path(run: &Path) -> PathBuf {
+    run.join("checkpoint-previous.safetensors")
+}
+
+/// Both, the last first.
+fn checkpoint_paths(run: &Path) -> [PathBuf; 2] {
+    [checkpoint_path(run), previous_checkpoint_path(run)]
+}
+
+/// Keeps a checkpoint, and the one before it. A kill on the way leaves at least that.
+fn save_checkpoint(session: &Session, run: &Path, bytes: &[u8]) -> Result<()> {
+    let (last, previous) = (checkpoint_path(run), previous_checkpoint_path(run));
+    match std::fs::rename(&last, &previous) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| {
+                format!("cannot rename `{}` to `{}`", last.display(), previous.display())
+            });
+        }
+        _ => {}
+    }
+    session.write(&last, bytes)
 }
 
 /// What the checkpoint belongs to, so that one of other settings is not taken up.
@@ -48,17 +70,19 @@ fn checkpoint_fingerprint_path(run: &Path) -> PathBuf {
     run.join("fingerprints").join("checkpoint.json")
 }
 
-/// Removes the checkpoint, what it belongs to first: a kill on the way leaves nothing that the next
-/// command would go on from.
+/// Removes the checkpoints, what they belong to first: a kill on the way leaves nothing that the
+/// next command would go on from.
 fn forget_checkpoint(run: &Path) -> Result<()> {
     Fingerprint::invalidate(checkpoint_fingerprint_path(run))?;
-    let path = checkpoint_path(run);
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
+    for path in checkpoint_paths(run) {
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove `{}`", path.display()));
+            }
+            _ => {}
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// The stage with its outputs.
@@ -77,7 +101,7 @@ pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Result<F
         .setting("seed", config.seed)
         .setting("split", config.split)
         .settings(&Nested { model: &config.model, train: &config.train })?;
-    if let Some(split) = split::expected(config, &songs.corpus, run) {
+    if let Some(split) = split::expected(config, songs, run) {
         let parts = [
             ("training", PartSongs::of(SplitPart::Train, &split, &songs.usable)),
             ("validation", PartSongs::of(SplitPart::Validation, &split, &songs.usable)),
@@ -147,7 +171,7 @@ fn load(
     labels: &[String],
     wanted: &Fingerprint,
 ) -> Result<(TrainingData, Precision)> {
-    let split = split::read(&songs.corpus, run)?;
+    let split = split::read(songs, run)?;
     let training = PartSongs::of(SplitPart::Train, &split, &songs.usable);
     let validation = PartSongs::of(SplitPart::Validation, &split, &songs.usable);
     let first_validation_song = training.songs.len();
@@ -192,7 +216,7 @@ fn checkpoint_fingerprint(training: &Fingerprint, precision: Precision) -> Finge
 
 /// How the spectrograms were held in the training that `wanted` goes on with, if there is one.
 fn begun_with(run: &Path, wanted: &Fingerprint) -> Result<Option<Precision>> {
-    if !checkpoint_path(run).exists() {
+    if !checkpoint_paths(run).iter().any(|path| path.exists()) {
         return Ok(None);
     }
     let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
@@ -207,8 +231,11 @@ pub(crate) fn resumes_after_epoch(run: &Path, wanted: &Fingerprint) -> Result<Op
         return Ok(None);
     }
     // A checkpoint that cannot be read is not gone on with, either.
-    let bytes = std::fs::read(checkpoint_path(run)).unwrap_or_default();
-    Ok(cantus_train::epochs_in_checkpoint(&bytes).ok())
+    let readable = checkpoint_paths(run).into_iter().find_map(|path| {
+        let bytes = std::fs::read(path).ok()?;
+        cantus_train::epochs_in_checkpoint(&bytes).ok()
+    });
+    Ok(readable)
 }
 
 fn trainer(
@@ -221,13 +248,13 @@ fn trainer(
     let network = || Model::new(settings.clone(), config.seed, &Device::Cpu, DType::F32);
     let saved = Fingerprint::load(checkpoint_fingerprint_path(run))?;
     let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == belongs_to);
-    if is_same && let Ok(bytes) = std::fs::read(checkpoint_path(run)) {
-        let train = config.train.clone();
-        match Trainer::resume(&bytes, train, network()?, data.clone()) {
+    for path in checkpoint_paths(run).into_iter().filter(|_| is_same) {
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        match Trainer::resume(&bytes, config.train.clone(), network()?, data.clone()) {
             Ok(trainer) => return Ok(trainer),
             Err(error) => tracing::warn!(
-                "the checkpoint {} cannot be taken up, training starts anew: {error}",
-                checkpoint_path(run).display()
+                "the checkpoint {} cannot be taken up, training goes back: {error}",
+                path.display()
             ),
         }
     }
@@ -280,7 +307,7 @@ impl<'a> Watch<'a> {
             Event::BestModel(tensors) => self.write_model(tensors),
             Event::Checkpoint(bytes) => {
                 self.checkpoint_written = Instant::now();
-                self.session.write(&checkpoint_path(self.run), &bytes)
+                save_checkpoint(self.session, self.run, &bytes)
             }
             _ => Ok(()),
         };
@@ -300,6 +327,8 @@ impl<'a> Watch<'a> {
             self.clips_in_epoch = 0;
         }
         self.clips_in_epoch += step.clips;
+        let epochs = (step.epoch - 1) as f64 + step.step as f64 / step.of as f64;
+        self.session.progress.share(epochs / step.epochs as f64);
         let speed = self.clips_in_epoch as f64 / self.epoch_started.elapsed().as_secs_f64();
         self.bar.set_length(step.of as u64);
         self.bar.set_position(step.step as u64);
@@ -309,7 +338,7 @@ impl<'a> Watch<'a> {
         ));
         if self.session.interrupt.is_asked() || self.failure.is_some() {
             Control::Stop
-        } else if self.checkpoint_written.elapsed() >= CHECKPOINT_EVERY {
+        } else if self.checkpoint_written.elapsed() >= self.session.checkpoint_every {
             Control::Checkpoint
         } else {
             Control::Continue

@@ -1,5 +1,6 @@
 //! One trial: its stages in order, what of them is stale, and running just that.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -15,13 +16,15 @@ use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
 use crate::stages::timing::{self, Part, Timing};
-use crate::stages::{clips, evaluate, report, split, train};
+use crate::stages::{clips, duplicates, evaluate, report, split, train};
 
 /// The stages in the order they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum StageName {
     /// Songs to spectrograms.
     Preprocess,
+    /// Songs that hold the same recording.
+    Duplicates,
     /// Songs to parts.
     Split,
     /// Clips to weights.
@@ -32,8 +35,8 @@ pub(crate) enum StageName {
     Report,
 }
 
-/// The stages of a run; `preprocess` is its corpus'.
-const AFTER_PREPROCESS: [StageName; 4] =
+/// The stages of a run; those before are its corpus'.
+const OF_A_RUN: [StageName; 4] =
     [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
 
 /// One trial of one configuration.
@@ -148,24 +151,30 @@ impl Trial {
             let outcome = store.run(session, &scanned, force_preprocess)?;
             seconds.0.push(("preprocess", started.elapsed().as_secs_f64()));
             if outcome == Outcome::Interrupted {
-                for song in [scanned.unusable.clone(), store.failures(&scanned)].concat() {
-                    session.add_unusable(song);
-                }
-                for song in damaged(&store.usable(&scanned)) {
-                    session.add_damaged(song);
-                }
                 if last > StageName::Preprocess {
                     let elapsed = started.elapsed().as_secs_f64();
                     let part = Timing::part("preprocess", Part::Interrupted, elapsed);
                     timing::append(&self.run, &part)?;
                 }
-                let (unusable, damaged) = (session.unusable(), session.damaged());
-                return Ok(TrialOutcome { outcome, seconds, unusable, damaged });
+                return Ok(interrupted_before_split(session, &store, &scanned, seconds));
+            }
+        }
+        if last > StageName::Preprocess {
+            let all = store.usable(&scanned);
+            let (_, wanted, freshness) =
+                duplicates::check(&store, &all, force(StageName::Duplicates))?;
+            if !freshness.is_fresh() {
+                let started = Instant::now();
+                let outcome = duplicates::run(session, &store, &all, &wanted)?;
+                seconds.0.push(("duplicates", started.elapsed().as_secs_f64()));
+                if outcome == Outcome::Interrupted {
+                    return Ok(interrupted_before_split(session, &store, &scanned, seconds));
+                }
             }
         }
         let songs = self.songs(session, &store, &scanned, last)?;
         self.note_seconds(&seconds, last)?;
-        for name in AFTER_PREPROCESS.into_iter().filter(|&name| name <= last) {
+        for name in OF_A_RUN.into_iter().filter(|&name| name <= last) {
             let (stage, wanted, freshness) = self.check(session, name, &songs, force(name))?;
             if freshness.is_fresh() {
                 continue;
@@ -192,7 +201,7 @@ impl Trial {
 
     /// What the corpus' stages took belongs to the run that they were made for, too.
     fn note_seconds(&self, corpus: &StageSeconds, last: StageName) -> Result<()> {
-        if last == StageName::Preprocess {
+        if last < StageName::Split {
             return Ok(());
         }
         for (stage, seconds) in &corpus.0 {
@@ -211,7 +220,7 @@ impl Trial {
     ) -> Result<Outcome> {
         let (config, run) = (&self.config, self.run.as_path());
         match name {
-            StageName::Preprocess => Ok(Outcome::Done),
+            StageName::Preprocess | StageName::Duplicates => Ok(Outcome::Done),
             StageName::Split => {
                 session.write(&run.join("config.toml"), config.to_toml()?.as_bytes())?;
                 split::run(session, config, songs, run).map(|()| Outcome::Done)
@@ -232,7 +241,7 @@ impl Trial {
     ) -> Result<(Stage, Fingerprint, Freshness)> {
         let (config, run) = (&self.config, self.run.as_path());
         let (stage, wanted) = match name {
-            StageName::Preprocess | StageName::Split => {
+            StageName::Preprocess | StageName::Duplicates | StageName::Split => {
                 (split::stage(run), split::wanted(config, &songs.corpus))
             }
             StageName::Train => (train::stage(run), train::wanted(config, songs, run)?),
@@ -262,6 +271,9 @@ impl Trial {
             let short = clips::too_short(&usable, &self.config);
             usable.retain(|usable| short.iter().all(|short| short.song != usable.song.id));
             unusable.extend(short);
+            if self.config.drop_duplicates {
+                unusable.extend(drop_duplicates(&mut usable));
+            }
         }
         unusable.sort();
         for song in &unusable {
@@ -272,14 +284,8 @@ impl Trial {
             session.add_damaged(song.clone());
         }
         let corpus = corpus_of(&usable, scanned)?;
-        let corpus = match (&self.config.artists, last > StageName::Preprocess) {
-            (Some(artists), true) => {
-                let chosen = artists.of(&corpus, self.config.seed)?;
-                usable.retain(|usable| chosen.contains(&usable.song.artist));
-                corpus_of(&usable, scanned)?
-            }
-            _ => corpus,
-        };
+        let corpus =
+            if last > StageName::Preprocess { self.chosen(corpus, &mut usable)? } else { corpus };
         if self.config.shuffle_labels {
             let labels = shuffled_labels(&corpus, self.config.seed);
             for usable in &mut usable {
@@ -289,6 +295,24 @@ impl Trial {
             }
         }
         Ok(Songs { store, usable, corpus, unusable, damaged })
+    }
+
+    /// What the settings take of the corpus: some artists, and so many seconds of each.
+    fn chosen(&self, mut corpus: Corpus, usable: &mut Vec<UsableSong>) -> Result<Corpus> {
+        if let Some(artists) = &self.config.artists {
+            let chosen = artists.of(&corpus, self.config.seed)?;
+            corpus.songs.retain(|song| chosen.contains(&song.artist));
+        }
+        if let Some(cap) = self.config.max_seconds_per_artist {
+            let seconds =
+                usable.iter().map(|usable| (usable.song.id.clone(), usable.seconds)).collect();
+            corpus.cap_seconds_per_artist(cap, &seconds)?;
+        }
+        // Both are sorted by id.
+        usable.retain(|usable| {
+            corpus.songs.binary_search_by(|song| song.id.cmp(&usable.song.id)).is_ok()
+        });
+        Ok(corpus)
     }
 
     /// What is stored of the corpus now.
@@ -311,7 +335,7 @@ impl Trial {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
         let songs = self.songs(session, &store, &scanned, StageName::Split)?;
-        let split = split::read(&songs.corpus, &self.run)?;
+        let split = split::read(&songs, &self.run)?;
         Ok(report::part_counts(&self.config, &songs, &split))
     }
 
@@ -324,9 +348,14 @@ impl Trial {
         let all_decoded = preprocess.1.is_fresh();
         let scan = scan::freshness(session, &self.config, &self.source, &scanned)?;
         let mut stages = vec![scan, preprocess];
+        if last > StageName::Preprocess {
+            let (stage, _, freshness) = duplicates::check(&store, &store.usable(&scanned), false)?;
+            let known = if all_decoded { freshness } else { freshness.without_inputs() };
+            stages.push((stage, known));
+        }
         let songs = self.songs(session, &store, &scanned, last)?;
         let mut resumes_after_epoch = None;
-        for name in AFTER_PREPROCESS.into_iter().filter(|&name| name <= last) {
+        for name in OF_A_RUN.into_iter().filter(|&name| name <= last) {
             let (stage, wanted, mut freshness) = self.check(session, name, &songs, force(name))?;
             if !all_decoded {
                 // What the songs will be is not known yet: that they are stale says it.
@@ -380,12 +409,30 @@ impl StageName {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Preprocess => "preprocess",
+            Self::Duplicates => "duplicates",
             Self::Split => "split",
             Self::Train => "train",
             Self::Evaluate => "evaluate",
             Self::Report => "report",
         }
     }
+}
+
+/// How a command ended that was stopped while it was at the corpus.
+fn interrupted_before_split(
+    session: &Session,
+    store: &Store,
+    scanned: &Scanned,
+    seconds: StageSeconds,
+) -> TrialOutcome {
+    for song in [scanned.unusable.clone(), store.failures(scanned)].concat() {
+        session.add_unusable(song);
+    }
+    for song in damaged(&store.usable(scanned)) {
+        session.add_damaged(song);
+    }
+    let (unusable, damaged) = (session.unusable(), session.damaged());
+    TrialOutcome { outcome: Outcome::Interrupted, seconds, unusable, damaged }
 }
 
 /// The songs that are used as far as they can be decoded.
@@ -396,6 +443,22 @@ fn damaged(usable: &[UsableSong]) -> impl Iterator<Item = SongProblem> {
         reason: usable.damage.clone(),
         hint: Some("put a whole copy in its place, and the same command takes it".to_owned()),
     })
+}
+
+/// Takes out all but the first of the songs with the same sound, and says which.
+fn drop_duplicates(usable: &mut Vec<UsableSong>) -> Vec<SongProblem> {
+    let mut first_of: BTreeMap<String, String> = BTreeMap::new();
+    let mut dropped = Vec::new();
+    usable.retain(|usable| {
+        let id = &usable.song.id;
+        let first = first_of.entry(usable.sound_hash.clone()).or_insert_with(|| id.clone());
+        if first != id {
+            let reason = format!("has the same sound as `{first}`");
+            dropped.push(SongProblem { song: id.clone(), reason, hint: None });
+        }
+        first == id
+    });
+    dropped
 }
 
 /// Songs with a spectrogram as a corpus.

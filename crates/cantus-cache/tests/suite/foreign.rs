@@ -13,9 +13,8 @@ fn error_of(path: &Path) -> CacheError {
 /// An empty table with this crate's columns after `edit`.
 fn table(folder: &Path, edit: impl FnOnce(&mut Vec<Field>)) -> PathBuf {
     let list = DataType::List(Arc::new(Field::new("element", DataType::Float32, false)));
-    let mut fields: Vec<Field> = ["id", "artist", "album", "title", "source_path", "source_hash"]
-        .map(|name| Field::new(name, DataType::Utf8, false))
-        .into();
+    let texts = ["id", "artist", "album", "title", "source_path", "source_hash", "sound_hash"];
+    let mut fields: Vec<Field> = texts.map(|name| Field::new(name, DataType::Utf8, false)).into();
     fields.push(Field::new("start_seconds", DataType::Float64, false));
     fields.push(Field::new("seconds", DataType::Float64, false));
     fields.extend(

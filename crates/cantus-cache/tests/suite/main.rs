@@ -22,6 +22,7 @@ fn info(id: &str, n_frames: u32, n_mels: u32) -> SongInfo {
         title: format!("{id}, the title"),
         source_path: format!("{id}.ogg"),
         source_hash: "5e".repeat(32),
+        sound_hash: "50".repeat(32),
         start_seconds: 0.0,
         seconds: f64::from(n_frames) * 0.032,
         sample_rate: 16_000,

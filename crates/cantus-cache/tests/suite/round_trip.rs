@@ -10,7 +10,7 @@ use crate::{album_bytes, bits, configuration, info, mel};
 fn songs() -> impl Strategy<Value = Vec<(SongInfo, Vec<f32>)>> {
     let text = "\\PC{0,12}";
     let song = (
-        (text, text, text, text, text, text, text),
+        (text, text, text, text, text, text, text, text),
         (0.0..1e4_f64, any::<u32>(), 0..40_u32, 1..9_u32),
         -80.0..60.0_f32,
     );
@@ -19,7 +19,8 @@ fn songs() -> impl Strategy<Value = Vec<(SongInfo, Vec<f32>)>> {
             .into_iter()
             .enumerate()
             .map(|(place, (texts, numbers, first))| {
-                let (id, artist, album, title, source_path, source_hash, damage) = texts;
+                let (id, artist, album, title, source_path, source_hash, sound_hash, damage) =
+                    texts;
                 let (seconds, sample_rate, n_frames, n_mels) = numbers;
                 let info = SongInfo {
                     id: format!("{place} {id}"),
@@ -28,6 +29,7 @@ fn songs() -> impl Strategy<Value = Vec<(SongInfo, Vec<f32>)>> {
                     title,
                     source_path,
                     source_hash,
+                    sound_hash,
                     start_seconds: 0.5 * seconds,
                     seconds,
                     sample_rate,

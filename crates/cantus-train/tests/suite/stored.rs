@@ -29,6 +29,7 @@ fn a_store_of_spectrograms_gives_the_clips_that_were_written() {
             title: "1".to_owned(),
             source_path: id.clone(),
             source_hash: "00".to_owned(),
+            sound_hash: "00".to_owned(),
             start_seconds: 0.0,
             seconds: 2.24,
             sample_rate: 16_000,

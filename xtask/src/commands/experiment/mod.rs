@@ -1,6 +1,7 @@
-//! `experiment`: a grid of trials, brought up to date one after the other, and its tables.
+//! `experiment`: a grid of trials, brought up to date one after the other or several at once, and its tables.
 
 mod grid_file;
+mod jobs;
 mod paper;
 
 use std::path::{Path, PathBuf};
@@ -29,56 +30,54 @@ pub(crate) fn run(
         return status::run(common, &trial_flags, true, StageName::Evaluate, progress);
     }
     let configs = trial_flags.trials()?;
-    Session::writing(common, progress)?.run(|session| trials(common, session, &configs))
+    let jobs = usize::from(flags.jobs);
+    Session::writing(common, progress)?.run(|session| grid(common, session, &configs, jobs))
 }
 
-fn trials(common: &CommonFlags, session: &Session, configs: &[Config]) -> Result<Outcome> {
+fn grid(
+    common: &CommonFlags,
+    session: &Session,
+    configs: &[Config],
+    jobs: usize,
+) -> Result<Outcome> {
     // What is wrong with the corpus itself is wrong with every trial, and said once.
     let Some(first) = configs.first() else { bail!("the grid has no trial") };
     let first = Trial::new(session, first.clone())?;
-    let mut outcome = first.bring_up_to_date(session, StageName::Preprocess)?.outcome;
+    // So is what all of them share done once: the spectrograms, and which of them are alike.
+    let mut outcome = first.bring_up_to_date(session, StageName::Duplicates)?.outcome;
     if outcome == Outcome::Interrupted {
         session.progress.say_even_if_quiet("interrupted; run the same command to go on");
         return Ok(outcome);
     }
-    let bar = session.progress.bar(configs.len() as u64, "experiment", "trials");
-    let (mut done, mut failed, mut runs) = (Vec::new(), 0, Vec::new());
-    for folds in configs.chunk_by(differ_by_fold) {
-        let mut whole = Vec::new();
-        for config in folds {
-            let trial = Trial::new(session, config.clone())?;
-            bar.set_message(trial.config.run_name()?);
-            match trial.bring_up_to_date(session, StageName::Evaluate) {
-                Ok(ended) => {
-                    outcome = outcome.and(ended.outcome);
-                    if ended.outcome == Outcome::Interrupted {
-                        bar.finish_and_clear();
-                        session.progress.say_even_if_quiet(format!(
-                            "interrupted after {} of {}; run the same command to go on",
-                            bar.position(),
-                            count(configs.len(), "trial")
-                        ));
-                        return Ok(outcome);
-                    }
-                    whole.push(trial);
-                }
-                // One that this corpus does not allow, such as a split by album of artists with
-                // one album, is no reason to leave out the others.
-                Err(error) => {
-                    failed += 1;
-                    session
-                        .progress
-                        .say_even_if_quiet(format!("{} failed: {error:#}", trial.run.display()));
-                }
-            }
-            bar.inc(1);
-        }
-        if whole.len() == folds.len() {
-            done.push(scored(session, &whole)?);
-            runs.extend(whole);
+    let trials: Result<Vec<Trial>> =
+        configs.iter().map(|config| Trial::new(session, config.clone())).collect();
+    let trials = trials?;
+    let ended = jobs::run(session, &trials, jobs)?;
+    let failed = ended.iter().filter(|ended| matches!(ended, Some(Err(_)))).count();
+    for ended in ended.iter().flatten().flatten() {
+        outcome = outcome.and(*ended);
+    }
+    if outcome == Outcome::Interrupted || ended.iter().any(Option::is_none) {
+        let done = ended.iter().flatten().flatten().filter(|&&one| one != Outcome::Interrupted);
+        session.progress.say_even_if_quiet(format!(
+            "interrupted after {} of {}; run the same command to go on",
+            done.count(),
+            count(trials.len(), "trial")
+        ));
+        return Ok(Outcome::Interrupted);
+    }
+    let (mut done, mut runs) = (Vec::new(), Vec::new());
+    let mut position = 0;
+    for folds in trials.chunk_by(|a, b| differ_by_fold(&a.config, &b.config)) {
+        let is_whole = ended[position..position + folds.len()]
+            .iter()
+            .all(|ended| matches!(ended, Some(Ok(_))));
+        position += folds.len();
+        if is_whole {
+            done.push(scored(session, folds)?);
+            runs.extend(folds);
         }
     }
-    bar.finish_and_clear();
     let Some(first) = runs.first() else { bail!("no trial of the grid could be run") };
     let published = paper::scores_on(&first.source.name);
     let grid = Grid::new(done).beside(published);
@@ -122,7 +121,7 @@ fn scored(session: &Session, folds: &[Trial]) -> Result<GridTrial> {
 }
 
 /// Writes the tables into a folder of this grid's own, beside its runs.
-fn write(session: &Session, runs: &[Trial], grid: &Grid) -> Result<PathBuf> {
+fn write(session: &Session, runs: &[&Trial], grid: &Grid) -> Result<PathBuf> {
     let mut hasher = blake3::Hasher::new();
     for trial in runs {
         hasher.update(trial.run.as_os_str().as_encoded_bytes());

@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct StoredSong {
     /// BLAKE3 of the file it was made from, in hexadecimal.
     pub(crate) source_hash: String,
+    /// BLAKE3 of the samples that it was made from, in hexadecimal.
+    pub(crate) sound_hash: String,
     /// Frames of the spectrogram.
     pub(crate) n_frames: u32,
     /// Seconds of the recording that were used.
@@ -30,6 +32,7 @@ impl From<&SongInfo> for StoredSong {
     fn from(info: &SongInfo) -> Self {
         Self {
             source_hash: info.source_hash.clone(),
+            sound_hash: info.sound_hash.clone(),
             n_frames: info.n_frames,
             seconds: info.seconds,
             damage: info.damage.clone(),

@@ -28,7 +28,7 @@ use rows::{Row, RowMaker, RowSource};
 use writing::AlbumWriting;
 
 /// Changes with the numbers in the files or their columns; then every song is decoded anew.
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 
 /// The spectrograms of a corpus: where they lie, what is there and what is missing.
 pub(crate) struct Store {
@@ -53,6 +53,8 @@ pub(crate) struct UsableSong {
     pub(crate) label: String,
     /// BLAKE3 of the file it was made from.
     pub(crate) source_hash: String,
+    /// BLAKE3 of the samples that its spectrogram was made from.
+    pub(crate) sound_hash: String,
     /// Frames of its spectrogram.
     pub(crate) n_frames: usize,
     /// Seconds of audio in it.
@@ -90,6 +92,12 @@ impl Store {
     /// The settings of the spectrograms, as they travel through cache and model.
     pub(crate) fn front_end(&self) -> &BTreeMap<String, String> {
         self.front_end.key_values()
+    }
+
+    /// Frames of a second of a spectrogram.
+    pub(crate) fn frames_per_second(&self) -> f64 {
+        let mel = self.front_end.mel();
+        f64::from(mel.sample_rate) / mel.hop_length as f64
     }
 
     /// Which songs must be decoded, and why.
@@ -135,6 +143,7 @@ impl Store {
                 song: song.clone(),
                 label: song.artist.clone(),
                 source_hash: stored.source_hash.clone(),
+                sound_hash: stored.sound_hash.clone(),
                 n_frames: stored.n_frames as usize,
                 seconds: stored.seconds,
                 damage: stored.damage.clone(),

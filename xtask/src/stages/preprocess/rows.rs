@@ -129,14 +129,16 @@ impl RowMaker<'_> {
             let stated_seconds = decoder.source().seconds.min(most_seconds);
             stream.reserve((stated_seconds * f64::from(decoder.sample_rate())) as usize);
             let mut samples = Vec::new();
+            let mut sound = SoundHasher::default();
             while decoder.read(&mut samples).map_err(of_audio)? {
+                sound.update(&samples);
                 stream.push(&samples).map_err(of_mel)?;
                 samples.clear();
             }
             let seconds = stream.samples() as f64 / f64::from(decoder.sample_rate());
-            Ok((decoder, seconds, stream.finish().map_err(of_mel)?))
+            Ok((decoder, sound, seconds, stream.finish().map_err(of_mel)?))
         });
-        let (decoder, seconds, mel) = catch_unwind(work).unwrap_or_else(|panic| {
+        let (decoder, sound, seconds, mel) = catch_unwind(work).unwrap_or_else(|panic| {
             Err(failed(format!("its decoder panicked: {}", panic_text(&*panic)), None))
         })?;
         let info = SongInfo {
@@ -146,6 +148,7 @@ impl RowMaker<'_> {
             title: song.title.clone(),
             source_path: song.path.to_string_lossy().into_owned(),
             source_hash: self.scanned.hash(song).to_owned(),
+            sound_hash: sound.finish(),
             start_seconds: decoder.start_seconds(),
             seconds,
             sample_rate: decoder.sample_rate(),
@@ -154,6 +157,25 @@ impl RowMaker<'_> {
             damage: decoder.damage().describe(),
         };
         Ok(MadeRow::Spectrogram { info, mel: mel.values })
+    }
+}
+
+/// BLAKE3 of samples, whatever pieces they come in.
+#[derive(Default)]
+struct SoundHasher {
+    hasher: blake3::Hasher,
+    bytes: Vec<u8>,
+}
+
+impl SoundHasher {
+    fn update(&mut self, samples: &[f32]) {
+        self.bytes.clear();
+        self.bytes.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        self.hasher.update(&self.bytes);
+    }
+
+    fn finish(&self) -> String {
+        self.hasher.finalize().to_hex().to_string()
     }
 }
 

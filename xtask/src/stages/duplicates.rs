@@ -1,0 +1,163 @@
+//! The stage `duplicates`: which songs hold the same recording, whatever their files are.
+//!
+//! It belongs to the corpus, as `preprocess` does: a split only looks up which of the pairs stand in
+//! two of its parts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cantus_cache::AlbumFile;
+use cantus_corpus::{NearDuplicate, NearDuplicateOptions, near_duplicates};
+use cantus_pipeline::{Fingerprint, Freshness, Stage};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Outcome;
+use crate::session::Session;
+use crate::stages::preprocess::{Store, UsableSong};
+
+const FORMAT_VERSION: u32 = 1;
+
+/// What two songs must share to be told of.
+const SECONDS_ALIKE: f64 = 10.0;
+
+/// Pairs of a corpus, and what they were looked for by.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NearDuplicates {
+    /// Seconds that must be alike.
+    seconds_alike: f64,
+    /// Of the bits of those seconds' audio fingerprints, the most that may differ, as a share.
+    most_bit_errors: f64,
+    /// Frames of a second, in which the lags are counted.
+    frames_per_second: f64,
+    /// The pairs, by their songs' ids.
+    pairs: Vec<NearDuplicate>,
+}
+
+/// Where the pairs are saved.
+pub(crate) fn path(store: &Store) -> PathBuf {
+    store.folder().join("near-duplicates.json")
+}
+
+fn fingerprint_path(store: &Store) -> PathBuf {
+    store.folder().join("near-duplicates.fingerprint.json")
+}
+
+/// The stage, what it should be made of, and whether it is.
+pub(crate) fn check(
+    store: &Store,
+    songs: &[UsableSong],
+    force: bool,
+) -> Result<(Stage, Fingerprint, Freshness)> {
+    let stage = Stage::new("duplicates").after("preprocess").output(path(store));
+    let options = options(store);
+    let sounds = songs.iter().map(|song| (song.song.id.as_str(), song.sound_hash.as_str()));
+    let wanted = Fingerprint::builder("duplicates", FORMAT_VERSION)
+        .setting("words", options.words)
+        .setting("most_bit_errors", options.most_bit_errors)
+        .input_set("songs", sounds)
+        .build();
+    let saved = Fingerprint::load(fingerprint_path(store))?;
+    let freshness = stage.check(&saved, &wanted, force);
+    Ok((stage, wanted, freshness))
+}
+
+/// Looks for the pairs and saves them beside the spectrograms.
+pub(crate) fn run(
+    session: &Session,
+    store: &Store,
+    songs: &[UsableSong],
+    wanted: &Fingerprint,
+) -> Result<Outcome> {
+    Fingerprint::invalidate(fingerprint_path(store))?;
+    let Some(words) = fingerprints(session, songs)? else { return Ok(Outcome::Interrupted) };
+    let options = options(store);
+    let found = NearDuplicates {
+        seconds_alike: SECONDS_ALIKE,
+        most_bit_errors: options.most_bit_errors,
+        frames_per_second: store.frames_per_second(),
+        pairs: near_duplicates(&words, &options),
+    };
+    session.write(&path(store), &serde_json::to_vec_pretty(&found)?)?;
+    wanted.save(fingerprint_path(store))?;
+    Ok(Outcome::Done)
+}
+
+/// The audio fingerprint of each song by id, or none where the user asked for a stop.
+fn fingerprints(
+    session: &Session,
+    songs: &[UsableSong],
+) -> Result<Option<BTreeMap<String, Vec<u32>>>> {
+    let mut albums: BTreeMap<&Path, Vec<&str>> = BTreeMap::new();
+    for song in songs {
+        albums.entry(&song.file).or_default().push(&song.song.id);
+    }
+    let bar = session.progress.bar(songs.len() as u64, "duplicates", "songs");
+    let albums: Vec<(&Path, Vec<&str>)> = albums.into_iter().collect();
+    let of_albums: Result<Vec<BTreeMap<String, Vec<u32>>>> = albums
+        .par_iter()
+        .map(|(file, ids)| {
+            let album = AlbumFile::open(file)?;
+            let mut words = BTreeMap::new();
+            for id in ids {
+                if session.interrupt.is_asked() {
+                    return Ok(words);
+                }
+                let position = album.songs().iter().position(|song| song.id == *id);
+                let position =
+                    position.with_context(|| format!("`{id}` is not in {}", file.display()))?;
+                let mel = album.read_mel(position)?;
+                let n_mels = album.songs()[position].n_mels as usize;
+                words.insert((*id).to_owned(), cantus_mel::audio_fingerprint(&mel, n_mels)?);
+                bar.inc(1);
+            }
+            Ok(words)
+        })
+        .collect();
+    bar.finish_and_clear();
+    let words = of_albums?.into_iter().flatten().collect();
+    Ok((!session.interrupt.is_asked()).then_some(words))
+}
+
+fn options(store: &Store) -> NearDuplicateOptions {
+    let words = (SECONDS_ALIKE * store.frames_per_second()).round() as usize;
+    NearDuplicateOptions { words, ..NearDuplicateOptions::default() }
+}
+
+impl NearDuplicates {
+    /// The pairs of a corpus; none where the stage has not run.
+    pub(crate) fn read(store: &Store) -> Result<Self> {
+        let path = path(store);
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            read => read.with_context(|| format!("cannot read `{}`", path.display()))?,
+        };
+        serde_json::from_slice(&bytes).with_context(|| {
+            format!("`{}` is damaged\n\nhint: delete it, and it is made again", path.display())
+        })
+    }
+
+    /// The pairs.
+    pub(crate) fn pairs(&self) -> &[NearDuplicate] {
+        &self.pairs
+    }
+
+    /// What stands in two parts, in words.
+    pub(crate) fn describe(&self, pair: &NearDuplicate, parts: [cantus_corpus::Part; 2]) -> String {
+        format!(
+            "`{}` ({}) and `{}` ({}) hold the same recording, {:.1} s apart: {:.0} % of what they \
+             have in common is alike, with {:.0} % of its bits different",
+            pair.first,
+            parts[0],
+            pair.second,
+            parts[1],
+            pair.lag as f64 / self.frames_per_second,
+            100.0 * pair.alike,
+            100.0 * pair.bit_errors,
+        )
+    }
+}

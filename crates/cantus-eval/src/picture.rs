@@ -1,9 +1,11 @@
 //! Pictures as SVG: text that can be selected, readable on light and dark ground, no scripts.
 
 mod axis;
+mod clip_length;
 mod confusion;
 mod history;
 
+pub use clip_length::clip_length_svg;
 pub use confusion::confusion_svg;
 pub use history::history_svg;
 

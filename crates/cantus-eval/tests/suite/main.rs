@@ -11,4 +11,5 @@ mod laws;
 mod parquet_files;
 mod samples;
 mod scores_file;
+mod spectrograms;
 mod threads;

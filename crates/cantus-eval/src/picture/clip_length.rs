@@ -15,7 +15,7 @@ use crate::template::render;
 const PANEL_WIDTH: f64 = 400.0;
 const PANEL_HEIGHT: f64 = 230.0;
 const PANEL_DISTANCE: f64 = 476.0;
-const ROW_DISTANCE: f64 = 318.0;
+const ROW_DISTANCE: f64 = 336.0;
 const LEFT: f64 = 56.0;
 const TOP: f64 = 100.0;
 /// Above a row of panels, where there are several models.

@@ -186,6 +186,26 @@ pub enum EvalError {
         /// What does not fit.
         problem: String,
     },
+    /// A spectrogram has no frames, or its sizes or axes do not fit together.
+    #[error("the spectrogram {spectrogram:?} has {problem}")]
+    SpectrogramShape {
+        /// The picture's title, or of a grid the artist and the song.
+        spectrogram: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// A value of a spectrogram is no level: not finite, or beyond 10 000 dB.
+    #[error("the spectrogram {spectrogram:?} has {value} dB in band {band} of frame {frame}")]
+    SpectrogramValue {
+        /// The picture's title, or of a grid the artist and the song.
+        spectrogram: String,
+        /// The frame, counted from 0.
+        frame: usize,
+        /// The mel band, counted from 0.
+        band: usize,
+        /// The value found.
+        value: f32,
+    },
     /// A picture or page could not be drawn.
     #[error("cannot draw {what}")]
     Draw {

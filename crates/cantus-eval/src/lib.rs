@@ -24,7 +24,10 @@ pub use error::EvalError;
 pub use grid::{Grid, GridPoint, GridSummary, GridTrial, Level, LevelScores, PublishedScore};
 pub use history::{EpochRecord, best_epoch, parse_history, read_history};
 pub use metrics::{LevelMetrics, METRICS_FORMAT, Metrics};
-pub use picture::{Placement, confusion_svg, history_svg};
+pub use picture::{
+    ArtistClip, LogMel, LogMelLayout, Placement, clip_length_svg, confusion_svg, history_svg,
+    spectrogram_grid_svg, spectrogram_svg,
+};
 pub use predictions::{ClipPrediction, Predictions};
 pub use report::{PartCounts, ReportInput, SongRemark, StageTiming, render_report};
 pub use song::{SongPrediction, original_vote, song_votes};

@@ -1,11 +1,15 @@
 //! Pictures as SVG: text that can be selected, readable on light and dark ground, no scripts.
 
 mod axis;
+mod clip_length;
 mod confusion;
 mod history;
+mod spectrogram;
 
+pub use clip_length::clip_length_svg;
 pub use confusion::confusion_svg;
 pub use history::history_svg;
+pub use spectrogram::{ArtistClip, LogMel, LogMelLayout, spectrogram_grid_svg, spectrogram_svg};
 
 /// Colours and type of all pictures; they follow the reader's colour scheme.
 const STYLE: &str = include_str!("../templates/figure.css");

@@ -159,6 +159,10 @@ pub enum TrainError {
         now: String,
     },
 
+    /// Events for TensorBoard could not be written.
+    #[error("writing events for TensorBoard failed")]
+    WriteEvents(#[source] std::io::Error),
+
     /// The caller asked to stop.
     #[error("stopped on request")]
     Interrupted,

@@ -13,6 +13,7 @@ mod network;
 mod order;
 mod predict;
 mod source;
+mod tensorboard;
 mod trainer;
 
 pub use adam::{Adam, AdamSettings, AdamState};
@@ -25,6 +26,7 @@ pub use history::{BestEpoch, EpochRecord};
 pub use network::{Network, Output};
 pub use predict::{ClipPredictions, predict};
 pub use source::{ClipSource, SourceError};
+pub use tensorboard::{EventFile, event_file_name};
 pub use trainer::{Trainer, TrainingData};
 
 /// candle, in the version whose tensors this crate takes and returns.

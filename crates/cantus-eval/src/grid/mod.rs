@@ -179,6 +179,11 @@ impl Grid {
         Self { published, ..self }
     }
 
+    /// The paper's figures.
+    pub fn published(&self) -> &[PublishedScore] {
+        &self.published
+    }
+
     /// The trials.
     pub fn trials(&self) -> &[GridTrial] {
         &self.trials

@@ -29,6 +29,16 @@ pub(super) fn multiples(step: f64, last: f64) -> impl Iterator<Item = (f64, Stri
     })
 }
 
+/// The multiples of `step` from `first` to `last`, with as many decimals as the step needs.
+pub(super) fn between(step: f64, first: f64, last: f64) -> impl Iterator<Item = (f64, String)> {
+    let digits = (-step.log10().floor()).max(0.0) as usize;
+    let (from, to) = ((first / step - 1e-9).ceil() as i64, (last / step + 1e-9).floor() as i64);
+    (from..=to).map(move |index| {
+        let value = index as f64 * step;
+        (value, format!("{value:.digits$}"))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +57,11 @@ mod tests {
         assert_eq!(texts, ["0.0", "0.2", "0.4", "0.6"]);
         let texts: Vec<String> = multiples(50.0, 120.0).map(|(_, text)| text).collect();
         assert_eq!(texts, ["0", "50", "100"]);
+    }
+
+    #[test]
+    fn marks_between_two_numbers_lie_between_them_and_have_no_negative_nought() {
+        let texts: Vec<String> = between(20.0, -73.5, 6.5).map(|(_, text)| text).collect();
+        assert_eq!(texts, ["-60", "-40", "-20", "0"]);
     }
 }

@@ -13,7 +13,7 @@ use crate::template::render;
 /// Names longer than this are cut; the whole name shows when pointed at.
 const MOST_LABEL_COLUMNS: usize = 24;
 /// Mean advance of a column of text, in parts of the font size; on the wide side.
-const COLUMN_WIDTH: f64 = 0.58;
+pub(super) const COLUMN_WIDTH: f64 = 0.58;
 const TOP: f64 = 84.0;
 /// Room for the axis' name left of the labels.
 const AXIS_ROOM: f64 = 44.0;

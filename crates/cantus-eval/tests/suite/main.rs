@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what fails to unwrap has failed the test")]
 
+mod clip_length;
 mod golden;
 mod grids;
 mod hostile_names;
@@ -10,4 +11,5 @@ mod laws;
 mod parquet_files;
 mod samples;
 mod scores_file;
+mod spectrograms;
 mod threads;

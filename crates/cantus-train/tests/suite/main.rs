@@ -7,5 +7,6 @@ mod learning;
 mod networks;
 mod resuming;
 mod stored;
+mod tensorboard;
 mod threads;
 mod toy;

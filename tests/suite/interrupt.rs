@@ -108,3 +108,70 @@ fn a_second_command_on_the_same_data_ends_with_the_process_id_of_the_first() {
     child.wait().unwrap();
     checkout.quick("preprocess", &[]).expect_code(0);
 }
+
+/// How often the file was replaced since `last`, seen by its inode; waits for the next time, or for
+/// the process to end.
+fn wait_for_another(child: &mut Child, path: &std::path::Path, last: &mut Option<u64>) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    loop {
+        let now = std::fs::metadata(path).ok().map(|metadata| metadata.ino());
+        if now.is_some() && now != *last {
+            *last = now;
+            return true;
+        }
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn killed_at_every_few_steps_it_ends_with_the_bytes_of_an_undisturbed_run() {
+    let every_step = [&MANY_EPOCHS[..], &["--checkpoint-seconds", "0"]].concat();
+    let undisturbed = Checkout::with_music();
+    undisturbed.quick("train", &MANY_EPOCHS).expect_code(0);
+
+    let checkout = Checkout::with_music();
+    let mut kills = 0;
+    let mut last = None;
+    loop {
+        let mut child = checkout.start_quick("train", &every_step);
+        if kills == 0 {
+            wait_for(&checkout, "checkpoint.safetensors");
+        }
+        let path = checkout.run_folder().join("checkpoint.safetensors");
+        // One, two or three checkpoints after the start.
+        let goes_on = (0..=kills % 3).all(|_| wait_for_another(&mut child, &path, &mut last));
+        if !goes_on {
+            assert!(child.wait().unwrap().success());
+            break;
+        }
+        signal(&child, "KILL");
+        child.wait().unwrap();
+        kills += 1;
+    }
+    assert!(kills >= 5, "{kills}");
+    for file in ["model.safetensors", "history.jsonl"] {
+        assert!(checkout.run_file(file) == undisturbed.run_file(file), "{file} differs");
+    }
+}
+
+#[test]
+fn from_a_damaged_checkpoint_it_goes_back_to_the_one_before() {
+    let undisturbed = Checkout::with_music();
+    undisturbed.quick("train", &MANY_EPOCHS).expect_code(0);
+
+    let checkout = Checkout::with_music();
+    let every_step = [&MANY_EPOCHS[..], &["--checkpoint-seconds", "0"]].concat();
+    let mut child = checkout.start_quick("train", &every_step);
+    wait_for(&checkout, "checkpoint-previous.safetensors");
+    signal(&child, "KILL");
+    child.wait().unwrap();
+    let path = checkout.run_folder().join("checkpoint.safetensors");
+    std::fs::write(&path, b"torn").unwrap();
+    let ended = checkout.quick("train", &MANY_EPOCHS).expect_code(0);
+    assert!(ended.err.contains("cannot be taken up, training goes back"), "{}", ended.err);
+    assert!(ended.err.contains("going on after step"), "{}", ended.err);
+    assert!(checkout.run_file("model.safetensors") == undisturbed.run_file("model.safetensors"));
+}

@@ -29,12 +29,17 @@ impl<W: Write> EventFile<W> {
     /// # Errors
     /// The writer's, as [`TrainError::WriteEvents`].
     pub fn begin(writer: W, wall_time: f64) -> Result<Self, TrainError> {
-        let mut file = Self { writer, record: Vec::new() };
+        let mut file = Self::append_to(writer);
         let mut event = Message::default();
         event.double(event_field::WALL_TIME, wall_time);
         event.bytes(event_field::FILE_VERSION, b"brain.Event:2");
         file.write(&event)?;
         Ok(file)
+    }
+
+    /// Goes on with a file that was begun: `writer` appends to it.
+    pub fn append_to(writer: W) -> Self {
+        Self { writer, record: Vec::new() }
     }
 
     /// Appends the measures of an epoch and flushes the writer. Step is the epoch; tags are

@@ -83,6 +83,9 @@ pub(crate) enum Command {
     Train(TrialFlags),
     /// Score a trained network on the test part, by clip and by song
     Evaluate(TrialFlags),
+    /// Score older methods on the same split: cepstral statistics with a linear discriminant, and a
+    /// Gaussian a song with its nearest song or support vector machines
+    Baseline(TrialFlags),
     /// Run a grid of trials, by default the paper's, and print its tables
     Experiment(ExperimentFlags),
     /// Write one self-contained HTML page about a trial

@@ -28,6 +28,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Preprocess(flags) => preprocess::run(common, &flags, progress),
         Command::Train(flags) => trials::run(common, &flags, StageName::Train, progress),
         Command::Evaluate(flags) => trials::run(common, &flags, StageName::Evaluate, progress),
+        Command::Baseline(flags) => trials::run(common, &flags, StageName::Baseline, progress),
         Command::Report(flags) => trials::run(common, &flags, StageName::Report, progress),
         Command::Experiment(flags) => experiment::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),

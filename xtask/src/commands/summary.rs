@@ -7,6 +7,7 @@ use cantus_eval::{EpochRecord, Estimate, LevelMetrics, best_epoch, read_history}
 use serde::Serialize;
 
 use crate::session::{SongProblem, count};
+use crate::stages::baseline::{self, MethodScores};
 use crate::stages::trial::{StageName, Trial, TrialOutcome};
 use crate::stages::{evaluate, report, train};
 
@@ -23,6 +24,8 @@ pub(crate) struct TrialSummary {
     best_epoch: Option<EpochRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scores: Option<Scores>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    baselines: Vec<Baseline>,
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<String>,
     seconds: Vec<(&'static str, f64)>,
@@ -36,6 +39,30 @@ struct Scores {
     clip: Score,
     song_vote: Score,
     song_mean: Score,
+}
+
+/// An older method on the same split.
+#[derive(Debug, Serialize)]
+struct Baseline {
+    method: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clip: Option<Score>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    song_vote: Option<Score>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+}
+
+impl Baseline {
+    fn of(scores: MethodScores) -> Self {
+        let MethodScores { method, metrics, failure } = scores;
+        Self {
+            method: method.as_str(),
+            clip: metrics.as_ref().map(|metrics| Score::of(&metrics.clip)),
+            song_vote: metrics.as_ref().map(|metrics| Score::of(&metrics.song_vote)),
+            failure,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -67,8 +94,15 @@ impl TrialSummary {
     /// Reads what the stages up to `last` left behind.
     pub(crate) fn read(trial: &Trial, last: StageName, done: TrialOutcome) -> Result<Self> {
         let config = &trial.config;
-        let history = read_history(&train::history_path(&trial.run))?;
-        let scores = if last >= StageName::Evaluate {
+        let is_trained = last != StageName::Baseline;
+        let history =
+            if is_trained { read_history(&train::history_path(&trial.run))? } else { Vec::new() };
+        let baselines = if last >= StageName::Baseline {
+            baseline::read_scores(&trial.run)?
+        } else {
+            Vec::new()
+        };
+        let scores = if is_trained && last >= StageName::Evaluate {
             let metrics = evaluate::read_metrics(&trial.run)?;
             Some(Scores {
                 artists: metrics.labels.len(),
@@ -91,6 +125,7 @@ impl TrialSummary {
             epochs: history.len(),
             best_epoch: best_epoch(&history).cloned(),
             scores,
+            baselines: baselines.into_iter().map(Baseline::of).collect(),
             report,
             seconds: done.seconds.0,
             unusable: done.unusable,
@@ -116,26 +151,20 @@ impl fmt::Display for TrialSummary {
                 best.validation_accuracy
             )?;
         }
-        if let Some(scores) = &self.scores {
+        if self.scores.is_some() || !self.baselines.is_empty() {
             writeln!(
                 formatter,
                 "  {:<26}{:>8}{:>15}{:>10}{:>10}{:>8}",
                 "test", "F1", "95 %", "macro", "accuracy", "count"
             )?;
+        }
+        if let Some(scores) = &self.scores {
             for (name, score) in [
                 ("clips", &scores.clip),
                 ("songs, by vote", &scores.song_vote),
                 ("songs, by mean probability", &scores.song_mean),
             ] {
-                writeln!(
-                    formatter,
-                    "  {name:<26}{:>8.3}{:>15}{:>10.3}{:>10.3}{:>8}",
-                    score.weighted_f1.value,
-                    interval(&score.weighted_f1),
-                    score.macro_f1.value,
-                    score.accuracy.value,
-                    score.count
-                )?;
+                write_score(formatter, name, score)?;
             }
             writeln!(
                 formatter,
@@ -146,6 +175,17 @@ impl fmt::Display for TrialSummary {
                 scores.clip.chance_majority_weighted_f1
             )?;
         }
+        for baseline in &self.baselines {
+            let rows = [("clips", &baseline.clip), ("songs", &baseline.song_vote)];
+            for (unit, score) in rows.into_iter().filter_map(|(unit, s)| Some((unit, s.as_ref()?)))
+            {
+                let name = format!("{}, {unit}", baseline.method);
+                write_score(formatter, &name, score)?;
+            }
+            if let Some(failure) = &baseline.failure {
+                writeln!(formatter, "  {}: {failure}", baseline.method)?;
+            }
+        }
         let stages: Vec<String> =
             self.seconds.iter().map(|(stage, seconds)| format!("{stage} {seconds:.1} s")).collect();
         if stages.is_empty() {
@@ -155,6 +195,18 @@ impl fmt::Display for TrialSummary {
         }
         writeln!(formatter, "  {}", self.report.as_ref().unwrap_or(&self.run))
     }
+}
+
+fn write_score(formatter: &mut fmt::Formatter<'_>, name: &str, score: &Score) -> fmt::Result {
+    writeln!(
+        formatter,
+        "  {name:<26}{:>8.3}{:>15}{:>10.3}{:>10.3}{:>8}",
+        score.weighted_f1.value,
+        interval(&score.weighted_f1),
+        score.macro_f1.value,
+        score.accuracy.value,
+        score.count
+    )
 }
 
 fn interval(estimate: &Estimate) -> String {

@@ -1,6 +1,7 @@
 //! The stages, one a file, in the order of the data: scan, preprocess, duplicates, split, train, evaluate,
-//! report. [`trial`] brings them up to date.
+//! baseline, report. [`trial`] brings them up to date.
 
+pub(crate) mod baseline;
 mod clips;
 pub(crate) mod duplicates;
 mod environment;

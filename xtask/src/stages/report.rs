@@ -15,7 +15,7 @@ use crate::session::{Session, SongProblem};
 use crate::settings::Config;
 use crate::stages::clips::PartSongs;
 use crate::stages::trial::{Songs, Trial};
-use crate::stages::{duplicates, evaluate, split, timing, train};
+use crate::stages::{baseline, duplicates, evaluate, split, timing, train};
 
 const FORMAT_VERSION: u32 = 3;
 
@@ -26,7 +26,7 @@ pub(crate) fn page_path(run: &Path) -> PathBuf {
 
 /// The stage with its outputs.
 pub(crate) fn stage(run: &Path) -> Stage {
-    Stage::new("report").after("evaluate").output(page_path(run))
+    Stage::new("report").after("evaluate").after("baseline").output(page_path(run))
 }
 
 /// What the page is made of.
@@ -39,6 +39,7 @@ pub(crate) fn wanted(session: &Session, songs: &Songs<'_>, run: &Path) -> Result
         ("predictions", evaluate::predictions_path(run)),
         ("split", split::path(run)),
         ("near duplicates", duplicates::path(songs.store)),
+        ("baselines", baseline::path(run)),
     ];
     for (name, path) in inputs {
         if path.exists() {
@@ -133,8 +134,8 @@ pub(crate) fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> 
 
 /// The time that each stage took when it last ran.
 fn timings(run: &Path) -> Vec<StageTiming> {
-    const ORDER: [&str; 7] =
-        ["scan", "preprocess", "duplicates", "split", "train", "evaluate", "report"];
+    const ORDER: [&str; 8] =
+        ["scan", "preprocess", "duplicates", "split", "train", "evaluate", "baseline", "report"];
     let mut totals = timing::totals(&timing::read(run));
     totals.sort_by_key(|(stage, _)| ORDER.iter().position(|name| name == stage));
     totals.into_iter().map(|(stage, seconds)| StageTiming { stage, seconds }).collect()

@@ -85,6 +85,12 @@ pub(crate) fn totals(lines: &[Timing]) -> Vec<(String, f64)> {
     totals
 }
 
+/// Seconds of each epoch of a stage, when it last ran.
+pub(crate) fn epoch_seconds(lines: &[Timing], stage: &str) -> BTreeMap<usize, f64> {
+    let of_stage = lines.iter().filter(|line| line.stage == stage);
+    of_stage.filter_map(|line| Some((line.epoch?, line.seconds))).collect()
+}
+
 /// Adds a line.
 pub(crate) fn append(run: &Path, timing: &Timing) -> Result<()> {
     let path = run.join("timing.jsonl");

@@ -16,7 +16,7 @@ use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
 use crate::stages::timing::{self, Part, Timing};
-use crate::stages::{clips, duplicates, evaluate, report, split, train};
+use crate::stages::{baseline, clips, duplicates, evaluate, report, split, train};
 
 /// The stages in the order they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,13 +31,20 @@ pub(crate) enum StageName {
     Train,
     /// Weights to scores.
     Evaluate,
+    /// The same clips by older methods.
+    Baseline,
     /// Scores to a page.
     Report,
 }
 
 /// The stages of a run; those before are its corpus'.
-const OF_A_RUN: [StageName; 4] =
-    [StageName::Split, StageName::Train, StageName::Evaluate, StageName::Report];
+const OF_A_RUN: [StageName; 5] = [
+    StageName::Split,
+    StageName::Train,
+    StageName::Evaluate,
+    StageName::Baseline,
+    StageName::Report,
+];
 
 /// One trial of one configuration.
 pub(crate) struct Trial {
@@ -174,7 +181,7 @@ impl Trial {
         }
         let songs = self.songs(session, &store, &scanned, last)?;
         self.note_seconds(&seconds, last)?;
-        for name in OF_A_RUN.into_iter().filter(|&name| name <= last) {
+        for name in last.of_a_run() {
             let (stage, wanted, freshness) = self.check(session, name, &songs, force(name))?;
             if freshness.is_fresh() {
                 continue;
@@ -227,6 +234,7 @@ impl Trial {
             }
             StageName::Train => train::run(session, config, songs, run, wanted, force),
             StageName::Evaluate => evaluate::run(session, config, songs, run),
+            StageName::Baseline => baseline::run(session, config, songs, run),
             StageName::Report => report::run(session, self, songs).map(|()| Outcome::Done),
         }
     }
@@ -248,6 +256,7 @@ impl Trial {
             StageName::Evaluate => {
                 (evaluate::stage(run), evaluate::wanted(session, config, songs, run)?)
             }
+            StageName::Baseline => (baseline::stage(run), baseline::wanted(config, songs, run)),
             StageName::Report => (report::stage(run), report::wanted(session, songs, run)?),
         };
         let saved = Fingerprint::load(fingerprint_path(run, &stage.name))?;
@@ -355,7 +364,7 @@ impl Trial {
         }
         let songs = self.songs(session, &store, &scanned, last)?;
         let mut resumes_after_epoch = None;
-        for name in OF_A_RUN.into_iter().filter(|&name| name <= last) {
+        for name in last.of_a_run() {
             let (stage, wanted, mut freshness) = self.check(session, name, &songs, force(name))?;
             if !all_decoded {
                 // What the songs will be is not known yet: that they are stale says it.
@@ -405,6 +414,15 @@ impl Trial {
 }
 
 impl StageName {
+    /// The stages of a run that this one needs, in their order, and itself.
+    fn of_a_run(self) -> impl Iterator<Item = Self> {
+        OF_A_RUN.into_iter().filter(move |&name| {
+            // The older methods learn from the split alone.
+            let is_needed = self != Self::Baseline || !matches!(name, Self::Train | Self::Evaluate);
+            name <= self && is_needed
+        })
+    }
+
     /// The stage's name in messages.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -413,6 +431,7 @@ impl StageName {
             Self::Split => "split",
             Self::Train => "train",
             Self::Evaluate => "evaluate",
+            Self::Baseline => "baseline",
             Self::Report => "report",
         }
     }

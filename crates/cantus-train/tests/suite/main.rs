@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "functions shared by tests fail as the tests do")]
 
 mod golden;
+#[cfg(unix)]
+mod kills;
 mod learning;
 mod networks;
 mod resuming;

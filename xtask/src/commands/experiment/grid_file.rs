@@ -60,7 +60,7 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             path
         });
-        ExperimentFlags { trial, grid: path }
+        ExperimentFlags { trial, grid: path, jobs: 1 }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Trials one after the other, or several at once on parts of the machine.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -10,7 +10,7 @@ use crate::outcome::Outcome;
 use crate::progress::Pieces;
 use crate::session::Session;
 use crate::stages::evaluate;
-use crate::stages::trial::{StageName, Trial};
+use crate::stages::trial::{StageName, Trial, TrialOutcome};
 
 /// How each trial ended, in the order given; none of one that was not begun.
 type Ended = Vec<Option<Result<Outcome>>>;
@@ -56,14 +56,21 @@ pub(crate) fn run(session: &Session, trials: &[Trial], jobs: usize) -> Result<En
 /// One trial, and a line about how it ended.
 fn run_one(
     session: &Session,
-    pieces: &std::sync::Arc<Pieces>,
+    pieces: &Arc<Pieces>,
     number: usize,
     trial: &Trial,
 ) -> Result<Outcome> {
     let name = trial.config.run_name()?;
     let own = session.telling(session.progress.of_piece(pieces, number, &name));
     let started = Instant::now();
-    let done = trial.bring_up_to_date(&own, StageName::Evaluate);
+    let done = trial.bring_up_to_date(&own, StageName::Evaluate).and_then(|network| {
+        if network.outcome == Outcome::Interrupted {
+            return Ok(network);
+        }
+        // Not told twice: its songs are the same.
+        let older = trial.bring_up_to_date(&own, StageName::Baseline)?;
+        Ok(TrialOutcome { outcome: network.outcome.and(older.outcome), ..network })
+    });
     // One that this corpus does not allow, such as a split by album of artists with one album, is no
     // reason to leave out the others.
     let done = match done {

@@ -7,7 +7,10 @@ mod paper;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use cantus_eval::{BootstrapOptions, Grid, GridPoint, GridTrial, Metrics, Predictions};
+use cantus_eval::{
+    BootstrapOptions, Grid, GridPoint, GridTrial, Level, Metrics, Placement, Predictions,
+    clip_length_svg,
+};
 use cantus_pipeline::AtomicFile;
 
 use crate::cli::{CommonFlags, ExperimentFlags};
@@ -16,6 +19,7 @@ use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::{Session, count};
 use crate::settings::Config;
+use crate::stages::baseline::{self, Method, MethodScores};
 use crate::stages::evaluate;
 use crate::stages::trial::{StageName, Trial};
 
@@ -75,6 +79,17 @@ fn grid(
         position += folds.len();
         if is_whole {
             done.push(scored(session, folds)?);
+            for method in Method::ALL {
+                let older = scored_by(session, folds, method)?;
+                // Once for all networks on the same clips.
+                let is_new = |older: &GridTrial| {
+                    let is_same =
+                        |known: &GridTrial| known.point == older.point && known.seed == older.seed;
+                    !done.iter().any(is_same)
+                };
+                let older = older.filter(is_new);
+                done.extend(older);
+            }
             runs.extend(folds);
         }
     }
@@ -100,6 +115,21 @@ fn differ_by_fold(a: &Config, b: &Config) -> bool {
     a.fold.is_some() && Config { fold: a.fold, ..b.clone() } == *a
 }
 
+/// The scores of an older method on the same parts; none where it has none.
+fn scored_by(session: &Session, folds: &[Trial], method: Method) -> Result<Option<GridTrial>> {
+    let mut predictions = Vec::new();
+    for fold in folds {
+        let scores = baseline::read_scores(&fold.run)?;
+        let is_scored = |scores: &MethodScores| scores.method == method && scores.metrics.is_some();
+        if !scores.iter().any(is_scored) {
+            return Ok(None);
+        }
+        predictions.push(baseline::read_predictions(&fold.run, method)?);
+    }
+    let metrics = Metrics::new(&Predictions::pooled(predictions)?, &BootstrapOptions::default())?;
+    grid_trial(session, folds, method.as_str(), &metrics).map(Some)
+}
+
 /// The scores of one split, or of all folds pooled.
 fn scored(session: &Session, folds: &[Trial]) -> Result<GridTrial> {
     let (first, config) = (&folds[0], &folds[0].config);
@@ -110,14 +140,24 @@ fn scored(session: &Session, folds: &[Trial]) -> Result<GridTrial> {
             folds.iter().map(|fold| evaluate::read_predictions(&fold.run)).collect();
         Metrics::new(&Predictions::pooled(predictions?)?, &BootstrapOptions::default())?
     };
+    grid_trial(session, folds, config.model.name.as_str(), &metrics)
+}
+
+fn grid_trial(
+    session: &Session,
+    folds: &[Trial],
+    model: &str,
+    metrics: &Metrics,
+) -> Result<GridTrial> {
+    let (first, config) = (&folds[0], &folds[0].config);
     let point = GridPoint {
-        model: config.model.name.as_str().to_owned(),
+        model: model.to_owned(),
         split: config.split.to_string(),
         clip: config.clip.to_string(),
         clip_seconds: config.clip.seconds(),
     };
     let pooled = (folds.len() > 1).then_some(folds.len());
-    Ok(GridTrial::new(point, config.seed, pooled, first.parts(session)?, &metrics))
+    Ok(GridTrial::new(point, config.seed, pooled, first.parts(session)?, metrics))
 }
 
 /// Writes the tables into a folder of this grid's own, beside its runs.
@@ -131,6 +171,9 @@ fn write(session: &Session, runs: &[&Trial], grid: &Grid) -> Result<PathBuf> {
     let folder = parent.join(format!("experiment-{}", &hasher.finalize().to_hex()[..8]));
     session.write(&folder.join("grid.md"), grid.to_markdown().as_bytes())?;
     session.write(&folder.join("grid.csv"), grid.to_csv().as_bytes())?;
+    let levels = [Level::Clip, Level::SongVote];
+    let picture = clip_length_svg(grid, &levels, None, "F1 by clip length", Placement::Standalone)?;
+    session.write(&folder.join("clip-length.svg"), picture.as_bytes())?;
     grid.write_parquet(AtomicFile::create(folder.join("grid.parquet"))?)?.commit()?;
     Ok(folder)
 }

@@ -1,0 +1,176 @@
+//! `visualize`: pictures of spectrograms, of one for each artist or of whole songs.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use cantus_cache::AlbumFile;
+use cantus_eval::{
+    ArtistClip, LogMel, LogMelLayout, Placement, spectrogram_grid_svg, spectrogram_svg,
+};
+use serde::Serialize;
+
+use crate::cli::{CommonFlags, VisualizeFlags};
+use crate::commands::{print, print_json, status};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::settings::Config;
+use crate::stages::preprocess::UsableSong;
+use crate::stages::trial::{StageName, Trial};
+
+/// What `visualize --json` prints for each picture.
+#[derive(Debug, Serialize)]
+struct Picture {
+    file: String,
+    /// The song or songs that it shows, by id.
+    songs: Vec<String>,
+}
+
+/// Brings the spectrograms of a corpus up to date and draws them.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &VisualizeFlags,
+    progress: &Progress,
+) -> Result<Outcome> {
+    if common.dry_run {
+        return status::run(common, &flags.trial, true, StageName::Preprocess, progress);
+    }
+    let configs = flags.trial.trials()?;
+    Session::writing(common, progress)?.run(|session| {
+        let [config] = configs.as_slice() else { bail!("one trial at a time can be drawn") };
+        let trial = Trial::new(session, config.clone())?;
+        let outcome = trial.bring_up_to_date(session, StageName::Preprocess)?.outcome;
+        if outcome == Outcome::Interrupted {
+            session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+            return Ok(outcome);
+        }
+        let songs = trial.usable(session)?;
+        let folder = flags.out.clone().unwrap_or_else(|| session.data.pictures(&trial.source.name));
+        let pictures = if flags.song.is_empty() {
+            vec![grid(session, config, &songs, &folder)?]
+        } else {
+            named(&songs, &flags.song)?
+                .into_iter()
+                .map(|song| whole(session, config, song, &folder))
+                .collect::<Result<_>>()?
+        };
+        for picture in &pictures {
+            if common.json {
+                print_json(picture)?;
+            } else {
+                print(&format!("{}\n", picture.file));
+            }
+        }
+        Ok(outcome)
+    })
+}
+
+/// The songs whose ids are those asked for, or end in them.
+fn named<'a>(songs: &'a [UsableSong], names: &[String]) -> Result<Vec<&'a UsableSong>> {
+    let mut found = Vec::new();
+    for name in names {
+        let is_it = |song: &&UsableSong| song.song.id == *name;
+        let ends = |song: &&UsableSong| song.song.id.contains(name.as_str());
+        let matching: Vec<&UsableSong> = match songs.iter().find(is_it) {
+            Some(song) => vec![song],
+            None => songs.iter().filter(ends).collect(),
+        };
+        match matching.as_slice() {
+            [] => bail!(
+                "no song that can be used has `{name}` in its path\n\n\
+                 hint: name it as in `<artist>/<album>/<song>`, or by a part of that"
+            ),
+            [song] => found.push(*song),
+            several => bail!(
+                "`{name}` is in the paths of {} songs, the first being `{}` and `{}`\n\n\
+                 hint: write more of the path",
+                several.len(),
+                several[0].song.id,
+                several[1].song.id
+            ),
+        }
+    }
+    Ok(found)
+}
+
+/// A whole song.
+fn whole(
+    session: &Session,
+    config: &Config,
+    song: &UsableSong,
+    folder: &Path,
+) -> Result<Picture> {
+    let mel = spectrogram(song)?;
+    let centres = config.mel.band_centres_hz();
+    let svg = spectrogram_svg(&log_mel(config, &mel, &centres), &song.song.id, Placement::Standalone)?;
+    let path = folder.join(format!("{}.svg", file_name(&song.song.id)));
+    session.write(&path, svg.as_bytes())?;
+    Ok(Picture { file: path.display().to_string(), songs: vec![song.song.id.clone()] })
+}
+
+/// The clip in the middle of each artist's first song.
+fn grid(
+    session: &Session,
+    config: &Config,
+    songs: &[UsableSong],
+    folder: &Path,
+) -> Result<Picture> {
+    let frames = config.frames_per_clip();
+    let mut first: BTreeMap<&str, &UsableSong> = BTreeMap::new();
+    for song in songs.iter().filter(|song| song.n_frames >= frames) {
+        first.entry(&song.song.artist).or_insert(song);
+    }
+    if first.is_empty() {
+        bail!("no song is as long as a clip of {}", config.clip);
+    }
+    let clips: Result<Vec<(&UsableSong, Vec<f32>)>> = first
+        .into_values()
+        .map(|song| {
+            let mel = spectrogram(song)?;
+            let start = (song.n_frames - frames) / 2 * config.mel.n_mels;
+            Ok((song, mel[start..start + frames * config.mel.n_mels].to_vec()))
+        })
+        .collect();
+    let (clips, centres) = (clips?, config.mel.band_centres_hz());
+    let drawn: Vec<ArtistClip<'_>> = clips
+        .iter()
+        .map(|(song, clip)| ArtistClip {
+            artist: &song.song.artist,
+            song: &song.song.id,
+            spectrogram: log_mel(config, clip, &centres),
+        })
+        .collect();
+    let title = format!("{} of each artist", config.clip);
+    let svg = spectrogram_grid_svg(&drawn, &title, Placement::Standalone)?;
+    let path = folder.join(format!("artists-{}.svg", config.clip));
+    session.write(&path, svg.as_bytes())?;
+    let songs = clips.iter().map(|(song, _)| song.song.id.clone()).collect();
+    Ok(Picture { file: path.display().to_string(), songs })
+}
+
+fn log_mel<'a>(config: &Config, decibels: &'a [f32], centres: &'a [f64]) -> LogMel<'a> {
+    LogMel {
+        decibels,
+        layout: LogMelLayout::TimeMajor,
+        band_centres_hz: centres,
+        seconds_per_frame: config.mel.hop_length as f64 / f64::from(config.mel.sample_rate),
+    }
+}
+
+/// Time-major.
+fn spectrogram(song: &UsableSong) -> Result<Vec<f32>> {
+    let album = AlbumFile::open(&song.file)?;
+    let position = album
+        .songs()
+        .iter()
+        .position(|stored| stored.id == song.song.id)
+        .with_context(|| format!("`{}` vanished from its album's file", song.song.id))?;
+    Ok(album.read_mel(position)?)
+}
+
+/// The path of a song as one name.
+fn file_name(id: &str) -> PathBuf {
+    let plain = |letter: char| if letter.is_alphanumeric() || "-_ ".contains(letter) { letter } else { '-' };
+    id.chars().take(80).map(plain).collect::<String>().into()
+}

@@ -4,6 +4,8 @@ mod affinities;
 mod attraction;
 mod descent;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod made_up;
 mod neighbours;
 mod pca;

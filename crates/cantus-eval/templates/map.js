@@ -5,6 +5,7 @@
   var data = JSON.parse(document.getElementById("map-data").textContent);
   var canvas = view.querySelector("canvas");
   var tip = view.querySelector(".map-tip");
+  var ring = view.querySelector(".map-ring");
   var legend = view.querySelector(".map-legend");
   var buttons = Array.from(legend.querySelectorAll("button"));
   var context = canvas.getContext("2d");
@@ -78,7 +79,7 @@
       if (!wanted(artist)) continue;
       var x = toX(index), y = toY(index);
       if (Math.min(x, y) > -margin) if (side + margin > Math.max(x, y))
-        context.drawImage(sprites[artist], x * ratio - reach, y * ratio - reach);
+        context.drawImage(sprites[artist], Math.round(x * ratio - reach), Math.round(y * ratio - reach));
     }
   }
   function draw() {
@@ -93,14 +94,6 @@
     }
     drawAll(buttons.map(function (button, i) { return sprite(outlines[i], colour(button), 0.85); }),
       chosen.size > 0 ? isChosen : function () { return true; });
-    if (pointed >= 0) {
-      context.setTransform(ratio, 0, 0, ratio, 0, 0);
-      context.beginPath();
-      context.arc(toX(pointed), toY(pointed), size() * 1.8 + 2, 0, 2 * Math.PI);
-      context.lineWidth = 2;
-      context.strokeStyle = getComputedStyle(view).color;
-      context.stroke();
-    }
   }
   function redraw() {
     if (asked) return;
@@ -121,8 +114,7 @@
   function say(index) {
     if (index === pointed) return;
     pointed = index;
-    tip.hidden = 0 > index;
-    redraw();
+    tip.hidden = ring.hidden = 0 > index;
     if (tip.hidden) return;
     var song = data.songs[shown.song[index]];
     tip.textContent = "";
@@ -130,6 +122,10 @@
     line("span", song[0]);
     line("span", shown === levels.clips ? "clip at " + time(starts.getFloat32(4 * index, true))
       : song[2] + (song[2] === 1 ? " clip" : " clips"));
+    var width = 3.6 * size() + 8;
+    ring.style.width = ring.style.height = width + "px";
+    ring.style.transform = "translate(" + (toX(index) - width / 2) + "px," +
+      (toY(index) - width / 2) + "px)";
     var x = toX(index) + 14, y = toY(index) + 14;
     if (x + tip.offsetWidth > side) x = Math.max(0, toX(index) - 14 - tip.offsetWidth);
     if (y + tip.offsetHeight > side) y = Math.max(0, toY(index) - 14 - tip.offsetHeight);

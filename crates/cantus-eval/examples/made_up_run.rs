@@ -1,5 +1,6 @@
 //! Makes up the predictions of a classifier that hears well, but not perfectly, and writes all that
-//! this crate can say about them: `predictions.parquet`, `metrics.json`, pictures, `report.html`.
+//! this crate can say about them: `predictions.parquet`, `metrics.json`, `map.parquet`, pictures,
+//! `report.html`.
 //!
 //! ```text
 //! cargo run --release --package cantus-eval --example made_up_run -- FOLDER [ARTISTS]
@@ -10,8 +11,9 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use cantus_eval::{
-    BootstrapOptions, ClipPrediction, EpochRecord, Metrics, PartCounts, Placement, Predictions,
-    ReportInput, SongRemark, StageTiming, confusion_svg, history_svg, render_report, song_votes,
+    BootstrapOptions, ClipMap, ClipPrediction, EpochRecord, MapClip, MapSong, Metrics, PartCounts,
+    Placement, Predictions, ReportInput, SongRemark, StageTiming, TsnePlan, confusion_svg,
+    history_svg, render_report, scatter_svg, song_votes,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -40,7 +42,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         let picture = confusion_svg(&level.confusion, name, unit, Placement::Standalone)?;
         fs::write(folder.join(format!("confusion_{unit}.svg")), picture)?;
     }
-    let report = report(metrics, &predictions, history);
+    let map = map(&predictions)?;
+    map.write_parquet(File::create(folder.join("map.parquet"))?)?;
+    for (points, name, unit) in [
+        (map.clip_points(), "Clips by artist", "clips"),
+        (map.song_points(), "Songs by artist", "songs"),
+    ] {
+        let picture = scatter_svg(&points, map.labels(), name, unit, Placement::Standalone)?;
+        fs::write(folder.join(format!("map_{unit}.svg")), picture)?;
+    }
+    let mut report = report(metrics, &predictions, history);
+    report.map = Some(map);
     fs::write(folder.join("report.html"), render_report(&report)?)?;
     Ok(())
 }
@@ -76,6 +88,39 @@ fn predictions(artists: usize) -> Result<Predictions, Box<dyn Error>> {
         }
     }
     Ok(Predictions::new(labels, clips)?)
+}
+
+/// A map of the clips by the logarithms of their probabilities, songs at the means of their clips.
+fn map(predictions: &Predictions) -> Result<ClipMap, Box<dyn Error>> {
+    let logarithm = |probability: &f32| probability.max(1e-6).ln();
+    let numbers: Vec<f32> = predictions
+        .clips()
+        .iter()
+        .flat_map(|clip| clip.probabilities.iter().map(logarithm))
+        .collect();
+    let places = TsnePlan::default().run(&numbers, predictions.labels().len())?.positions;
+    let songs = predictions
+        .songs()
+        .map(|clips| MapSong {
+            song_id: clips[0].song_id.clone(),
+            class: clips[0].truth,
+            position: [0.0; 2],
+        })
+        .collect();
+    let of_song = predictions
+        .songs()
+        .enumerate()
+        .flat_map(|(song, clips)| clips.iter().map(move |clip| (song, clip.start_seconds)));
+    let clips = of_song
+        .zip(places)
+        .map(|((song, start_seconds), position)| MapClip {
+            song,
+            start_seconds,
+            position,
+            features: Vec::new(),
+        })
+        .collect();
+    Ok(ClipMap::new(predictions.labels().to_vec(), songs, clips)?.with_mean_songs())
 }
 
 fn artist_name(artist: usize) -> String {

@@ -206,6 +206,74 @@ pub enum EvalError {
         /// The value found.
         value: f32,
     },
+    /// Numbers that make no whole points.
+    #[error("{numbers} numbers are no whole points of {dimensions} dimensions")]
+    PointShape {
+        /// How many numbers there are.
+        numbers: usize,
+        /// How many make a point.
+        dimensions: usize,
+    },
+    /// A map was asked for of fewer points than make one.
+    #[error("a map needs {fewest} points and there are {found}")]
+    TooFewPoints {
+        /// The number of points.
+        found: usize,
+        /// The smallest number that makes a map.
+        fewest: usize,
+    },
+    /// A point has a number that is infinite or none.
+    #[error("point {point} has a number that is not finite")]
+    NotFinite {
+        /// Its index.
+        point: usize,
+    },
+    /// A setting of t-SNE is out of its range.
+    #[error("t-SNE cannot work with {setting} = {value}")]
+    TsnePlan {
+        /// The setting's name.
+        setting: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// A song cannot be on a map.
+    #[error("song {song_id:?} of the map {problem}")]
+    MapSong {
+        /// The song.
+        song_id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A clip cannot be on a map.
+    #[error("clip {clip} of the map {problem}")]
+    MapClip {
+        /// Its index among the clips given.
+        clip: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file of a map is damaged, or is not one.
+    #[error("{}: not a sound map file: {problem}", path.display())]
+    DamagedMap {
+        /// The file; `<memory>` for bytes that came from elsewhere.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// A file of a map holds what cannot be.
+    #[error("{}: holds an impossible map", path.display())]
+    ImpossibleMap {
+        /// The file; `<memory>` for bytes that came from elsewhere.
+        path: PathBuf,
+        /// What is impossible about it.
+        source: Box<EvalError>,
+    },
+    /// A map could not be written.
+    #[error("cannot write the map")]
+    WriteMap {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A picture or page could not be drawn.
     #[error("cannot draw {what}")]
     Draw {

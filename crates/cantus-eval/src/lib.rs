@@ -8,6 +8,7 @@ mod error;
 mod grid;
 mod history;
 mod label;
+mod map;
 mod metrics;
 mod parquet_file;
 mod picture;
@@ -15,6 +16,7 @@ mod predictions;
 mod report;
 mod song;
 mod template;
+mod tsne;
 
 pub use bootstrap::{BootstrapOptions, Estimate};
 pub use chance::Chance;
@@ -23,11 +25,13 @@ pub use confusion::{ConfusedPair, ConfusionMatrix};
 pub use error::EvalError;
 pub use grid::{Grid, GridPoint, GridSummary, GridTrial, Level, LevelScores, PublishedScore};
 pub use history::{EpochRecord, best_epoch, parse_history, read_history};
+pub use map::{ClipMap, MapClip, MapSong};
 pub use metrics::{LevelMetrics, METRICS_FORMAT, Metrics};
 pub use picture::{
-    ArtistClip, LogMel, LogMelLayout, Placement, clip_length_svg, confusion_svg, history_svg,
-    spectrogram_grid_svg, spectrogram_svg,
+    ArtistClip, LogMel, LogMelLayout, MapPoint, Placement, clip_length_svg, confusion_svg,
+    history_svg, scatter_svg, spectrogram_grid_svg, spectrogram_svg,
 };
 pub use predictions::{ClipPrediction, Predictions};
 pub use report::{PartCounts, ReportInput, SongRemark, StageTiming, render_report};
 pub use song::{SongPrediction, original_vote, song_votes};
+pub use tsne::{TsneMap, TsnePlan, TsneProgress};

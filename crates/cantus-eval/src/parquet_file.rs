@@ -156,7 +156,8 @@ fn from_bytes(bytes: Vec<u8>, path: &Path) -> Result<Predictions, EvalError> {
     Ok(predictions)
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn words(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given").to_owned()
 }
@@ -261,7 +262,8 @@ fn read_rows(
     Ok(())
 }
 
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
+/// A column without nulls.
+pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
     let column = batch.column_by_name(name).ok_or_else(|| format!("it has no column {name}"))?;
     if column.null_count() > 0 {
         return Err(format!("its column {name} holds nulls"));

@@ -4,11 +4,15 @@ mod axis;
 mod clip_length;
 mod confusion;
 mod history;
+pub(crate) mod marker;
+pub(crate) mod palette;
+mod scatter;
 mod spectrogram;
 
 pub use clip_length::clip_length_svg;
 pub use confusion::confusion_svg;
 pub use history::history_svg;
+pub use scatter::{MapPoint, scatter_svg};
 pub use spectrogram::{ArtistClip, LogMel, LogMelLayout, spectrogram_grid_svg, spectrogram_svg};
 
 /// Colours and type of all pictures; they follow the reader's colour scheme.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bootstrap::Estimate;
 use crate::error::EvalError;
 use crate::history::EpochRecord;
+use crate::map::{ClipMap, MapPage};
 use crate::metrics::{LevelMetrics, Metrics};
 use crate::picture::{Placement, confusion_svg, history_svg};
 use crate::song::SongPrediction;
@@ -78,6 +79,8 @@ pub struct ReportInput {
     pub skipped: Vec<SongRemark>,
     /// Songs that were used as far as they could be decoded.
     pub damaged: Vec<SongRemark>,
+    /// Where clips and songs lie to the network.
+    pub map: Option<ClipMap>,
 }
 
 impl ReportInput {
@@ -101,6 +104,7 @@ impl ReportInput {
             notes: Vec::new(),
             skipped: Vec::new(),
             damaged: Vec::new(),
+            map: None,
         }
     }
 }
@@ -124,9 +128,12 @@ pub fn render_report(input: &ReportInput) -> Result<String, EvalError> {
         confusion_svg(&level.confusion, title, unit, Placement::Inline)
     };
     let wrong = wrong_songs(&input.songs, &metrics.labels);
+    let map = input.map.as_ref().map(MapPage::new).transpose()?;
+    let (map_style, map_script) =
+        map.as_ref().map_or(("", ""), |map| (map.style.as_str(), map.script));
     let context = context! {
-        page_style => include_str!("../templates/report.css"),
-        page_script => include_str!("../templates/report.js"),
+        page_style => include_str!("../templates/report.css").to_owned() + map_style,
+        page_script => include_str!("../templates/report.js").to_owned() + map_script,
         title => &input.title,
         corpus => &input.corpus,
         version => env!("CARGO_PKG_VERSION"),
@@ -155,6 +162,7 @@ pub fn render_report(input: &ReportInput) -> Result<String, EvalError> {
         notes => Serde(&input.notes),
         skipped => Serde(&input.skipped),
         damaged => Serde(&input.damaged),
+        map => map.map(|map| map.html),
     };
     render("a report", include_str!("../templates/report.html"), context)
 }

@@ -1,8 +1,9 @@
 //! Names that try to break out of pictures and pages.
 
 use cantus_eval::{
-    BootstrapOptions, EpochRecord, Metrics, PartCounts, Placement, Predictions, ReportInput,
-    SongRemark, StageTiming, confusion_svg, history_svg, parse_history, render_report, song_votes,
+    BootstrapOptions, ClipMap, EpochRecord, EvalError, MapClip, MapPoint, MapSong, Metrics,
+    PartCounts, Placement, Predictions, ReportInput, SongRemark, StageTiming, confusion_svg,
+    history_svg, parse_history, render_report, scatter_svg, song_votes,
 };
 use roxmltree::{Document, ParsingOptions};
 
@@ -55,6 +56,29 @@ fn history() -> Vec<EpochRecord> {
     parse_history(&lines.concat()).unwrap()
 }
 
+/// A song of two clips by each artist.
+fn hostile_map() -> ClipMap {
+    let labels = hostile_labels();
+    let songs = labels
+        .iter()
+        .enumerate()
+        .map(|(class, label)| MapSong {
+            song_id: format!("{label}/{SCRIPT}.mp3"),
+            class,
+            position: [class as f32, 1.0],
+        })
+        .collect();
+    let clips = (0..2 * labels.len())
+        .map(|index| MapClip {
+            song: index / 2,
+            start_seconds: index as f64,
+            position: [index as f32, (index % 5) as f32],
+            features: Vec::new(),
+        })
+        .collect();
+    ClipMap::new(labels, songs, clips).unwrap()
+}
+
 fn hostile_report() -> String {
     let predictions = hostile_predictions();
     let metrics = Metrics::new(&predictions, &BootstrapOptions::default()).unwrap();
@@ -69,6 +93,7 @@ fn hostile_report() -> String {
     input.skipped =
         vec![SongRemark { song_id: SCRIPT.to_owned(), remark: "\u{1}</td>".to_owned() }];
     input.damaged.clone_from(&input.skipped);
+    input.map = Some(hostile_map());
     render_report(&input).unwrap()
 }
 
@@ -163,6 +188,80 @@ fn a_confusion_matrix_says_every_share_of_every_size() {
 }
 
 #[test]
+fn a_scatter_of_hostile_names_is_well_formed_and_tame() {
+    let map = hostile_map();
+    for placement in [Placement::Standalone, Placement::Inline] {
+        let svg =
+            scatter_svg(&map.clip_points(), map.labels(), SCRIPT, "clips", placement).unwrap();
+        let document = parse(&svg);
+        assert_tame(&document, 0);
+        assert!(all_text(&document).contains(SCRIPT), "the name itself is still to be read");
+        assert!(all_text(&document).contains("{{ 7 * 7 }}"));
+    }
+}
+
+/// The map's data as the page's script reads them.
+fn map_data(page: &str) -> serde_json::Value {
+    let document = parse(page);
+    let element = document.descendants().find(|node| node.attribute("id") == Some("map-data"));
+    serde_json::from_str(element.and_then(|data| data.text()).unwrap()).unwrap()
+}
+
+#[test]
+fn the_names_on_a_map_arrive_whole_and_hold_no_markup_on_the_way() {
+    let page = hostile_report();
+    let data = map_data(&page);
+    assert_eq!(data["names"][0], SCRIPT);
+    assert_eq!(data["names"][4], "{{ 7 * 7 }}{% raw %}");
+    assert_eq!(data["songs"].as_array().unwrap().len(), hostile_labels().len());
+    let start = page.find("id=\"map-data\">").unwrap();
+    let inside = page[start..].split_once('>').unwrap().1;
+    assert!(inside.find("</script>") == inside.find('<') && !inside.starts_with('<'));
+}
+
+#[test]
+fn a_scatter_has_a_path_a_class_and_a_mark_a_point() {
+    let labels = numbered_labels(25);
+    let points: Vec<MapPoint> = (0..250)
+        .map(|index| MapPoint {
+            position: [(index % 17) as f32, (index % 29) as f32 * 0.25],
+            class: index % 25,
+        })
+        .collect();
+    let svg = scatter_svg(&points, &labels, "t", "clips", Placement::Standalone).unwrap();
+    let document = parse(&svg);
+    let plane = document.descendants().find(|node| node.attribute("stroke-width").is_some());
+    let paths: Vec<&str> =
+        plane.unwrap().children().filter_map(|node| node.attribute("d")).collect();
+    assert_eq!(paths.len(), 25);
+    assert!(paths.iter().all(|path| path.matches('M').count() == 10), "{paths:?}");
+}
+
+#[test]
+fn scatters_of_no_point_one_point_and_points_on_one_spot_are_drawn() {
+    let labels = numbered_labels(2);
+    let point = MapPoint { position: [3.0, -1e30], class: 1 };
+    for points in [vec![], vec![point], vec![point; 3]] {
+        let svg = scatter_svg(&points, &labels, "t", "songs", Placement::Inline).unwrap();
+        let document = parse(&svg);
+        assert_eq!(all_text(&document).contains("no songs"), points.is_empty());
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+}
+
+#[test]
+fn points_that_no_picture_can_show_are_refused() {
+    let labels = numbered_labels(2);
+    let draw = |position: [f32; 2], class: usize| {
+        let points = [MapPoint { position: [0.0; 2], class: 0 }, MapPoint { position, class }];
+        scatter_svg(&points, &labels, "t", "songs", Placement::Inline).unwrap_err()
+    };
+    let error = draw([0.0; 2], 2);
+    assert!(matches!(error, EvalError::UnknownClass { position: 1, class: 2, classes: 2 }));
+    assert!(matches!(draw([f32::NAN, 0.0], 1), EvalError::NotFinite { point: 1 }));
+}
+
+#[test]
 fn a_history_with_a_gap_breaks_its_line_and_marks_the_best_epoch() {
     let svg = history_svg(&history(), SCRIPT, Placement::Standalone).unwrap();
     let document = parse(&svg);
@@ -197,7 +296,8 @@ fn histories_of_no_epoch_one_epoch_and_no_numbers_are_drawn() {
 fn a_report_of_hostile_names_is_well_formed_and_tame() {
     let page = hostile_report();
     let document = parse(&page);
-    assert_tame(&document, 1);
+    // The page's script, and the map's data, which are no script.
+    assert_tame(&document, 2);
     assert!(!page.contains("<script>alert"));
     assert!(!page.contains("http:") || page.matches("http:").count() == xmlns(&page), "no network");
     assert!(!page.contains("https:") && !page.contains("url(") && !page.contains("@import"));
@@ -213,8 +313,17 @@ fn a_report_shows_everything_it_is_given() {
     let page = hostile_report();
     let document = parse(&page);
     let ids: Vec<&str> = document.descendants().filter_map(|node| node.attribute("id")).collect();
-    for id in ["history", "artists", "confusion", "tables", "songs", "settings", "notes", "skipped"]
-    {
+    for id in [
+        "history",
+        "artists",
+        "confusion",
+        "map",
+        "tables",
+        "songs",
+        "settings",
+        "notes",
+        "skipped",
+    ] {
         assert_eq!(ids.iter().filter(|found| **found == id).count(), 1, "{id}");
     }
     for link in document.descendants().filter_map(|node| node.attribute("href")) {
@@ -243,6 +352,7 @@ fn a_report_of_scores_alone_leaves_the_other_parts_out() {
     let document = parse(&page);
     let has = |id: &str| document.descendants().any(|node| node.attribute("id") == Some(id));
     assert!(has("tables") && !has("history") && !has("settings") && !has("skipped"));
+    assert!(!has("map") && !page.contains("map-view"));
 }
 
 #[test]
@@ -257,5 +367,5 @@ fn songs_that_the_metrics_do_not_know_are_refused() {
     let mut songs = song_votes(&predictions);
     songs[3].vote = 4;
     let error = render_report(&ReportInput::new("run", "corpus", metrics, songs)).unwrap_err();
-    assert!(matches!(error, cantus_eval::EvalError::UnknownClass { class: 4, .. }), "{error}");
+    assert!(matches!(error, EvalError::UnknownClass { class: 4, .. }), "{error}");
 }

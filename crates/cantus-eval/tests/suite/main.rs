@@ -8,6 +8,8 @@ mod golden;
 mod grids;
 mod hostile_names;
 mod laws;
+mod map_files;
+mod maps;
 mod parquet_files;
 mod samples;
 mod scores_file;

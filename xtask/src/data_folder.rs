@@ -20,13 +20,18 @@ impl DataFolder {
     }
 
     /// The folders in which everything made lies; they need not exist.
-    pub(crate) fn made(&self) -> [PathBuf; 4] {
-        ["raw", "cache", "runs", "debs"].map(|name| self.root.join(name))
+    pub(crate) fn made(&self) -> [PathBuf; 5] {
+        ["raw", "cache", "runs", "pictures", "debs"].map(|name| self.root.join(name))
     }
 
     /// A fetched corpus: `raw/<name>`.
     pub(crate) fn raw(&self, name: &str) -> PathBuf {
         self.root.join("raw").join(name)
+    }
+
+    /// Pictures of a corpus: `pictures/<corpus>`.
+    pub(crate) fn pictures(&self, corpus: &str) -> PathBuf {
+        self.root.join("pictures").join(corpus)
     }
 
     /// What is derived from the audio of one corpus: `cache/<store>`.

@@ -32,6 +32,6 @@ pub use picture::{
     history_svg, scatter_svg, spectrogram_grid_svg, spectrogram_svg,
 };
 pub use predictions::{ClipPrediction, Predictions};
-pub use report::{PartCounts, ReportInput, SongRemark, StageTiming, render_report};
+pub use report::{BaselineScores, PartCounts, ReportInput, SongRemark, StageTiming, render_report};
 pub use song::{SongPrediction, original_vote, song_votes};
 pub use tsne::{TsneMap, TsnePlan, TsneProgress};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::Estimate;
 use crate::error::EvalError;
+use crate::grid::LevelScores;
 use crate::history::EpochRecord;
 use crate::map::{ClipMap, MapPage};
 use crate::metrics::{LevelMetrics, Metrics};
@@ -51,6 +52,21 @@ pub struct SongRemark {
     pub remark: String,
 }
 
+/// How another method scored on the same split, to be compared with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BaselineScores {
+    /// A short name.
+    pub name: String,
+    /// What it does.
+    pub explanation: String,
+    /// Its scores by clip, if it has any.
+    pub clip: Option<LevelScores>,
+    /// Its scores by song.
+    pub song: Option<LevelScores>,
+    /// Why it has no scores, where it has none.
+    pub failure: Option<String>,
+}
+
 /// All that a report shows. Parts that are empty are left out of the page.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -81,6 +97,8 @@ pub struct ReportInput {
     pub damaged: Vec<SongRemark>,
     /// Where clips and songs lie to the network.
     pub map: Option<ClipMap>,
+    /// Other methods on the same split.
+    pub baselines: Vec<BaselineScores>,
 }
 
 impl ReportInput {
@@ -105,6 +123,7 @@ impl ReportInput {
             skipped: Vec::new(),
             damaged: Vec::new(),
             map: None,
+            baselines: Vec::new(),
         }
     }
 }
@@ -163,6 +182,8 @@ pub fn render_report(input: &ReportInput) -> Result<String, EvalError> {
         skipped => Serde(&input.skipped),
         damaged => Serde(&input.damaged),
         map => map.map(|map| map.html),
+        network => Serde([LevelScores::from(&metrics.clip), LevelScores::from(&metrics.song_vote)]),
+        baselines => Serde(&input.baselines),
     };
     render("a report", include_str!("../templates/report.html"), context)
 }

@@ -94,6 +94,12 @@ impl MelConfig {
         Self { sample_rate: 22_050, padding: Padding::Zero, ..Self::paper() }
     }
 
+    /// Frequency of each band's peak in hertz, from the lowest band up; empty if there are none.
+    pub fn band_centres_hz(&self) -> Vec<f64> {
+        let edges = self.scale.spaced_hz(self.n_mels + 2, self.f_min, self.f_max_hz());
+        edges[1..=self.n_mels].to_vec()
+    }
+
     /// Upper edge of the highest band in hertz, with the default filled in.
     pub fn f_max_hz(&self) -> f64 {
         self.f_max.unwrap_or_else(|| self.nyquist_hz())

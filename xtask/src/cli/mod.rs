@@ -90,6 +90,8 @@ pub(crate) enum Command {
     Experiment(ExperimentFlags),
     /// Write one self-contained HTML page about a trial
     Report(TrialFlags),
+    /// Draw spectrograms: a clip of each artist, or whole songs
+    Visualize(VisualizeFlags),
     /// Say what is stale
     Status(StatusFlags),
     /// Time ours beside the peers
@@ -128,6 +130,21 @@ pub(crate) struct ExperimentFlags {
     /// The lists from a TOML file: `clip`, `split`, `seed`, `model`, `folds`; flags win over it
     #[arg(long, value_name = "FILE")]
     pub(crate) grid: Option<PathBuf>,
+}
+
+/// Flags of `visualize`.
+#[derive(Debug, Args)]
+pub(crate) struct VisualizeFlags {
+    /// The corpus and the length of the clips.
+    #[command(flatten)]
+    pub(crate) trial: TrialFlags,
+    /// Draw this song as a whole, by its path or a part of it; several times for several songs
+    /// [default: one clip of each artist]
+    #[arg(long, value_name = "SONG")]
+    pub(crate) song: Vec<String>,
+    /// Where to put the pictures [default: <data>/pictures/<corpus>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// Flags of `fetch`.

@@ -8,6 +8,7 @@ mod preprocess;
 mod status;
 mod summary;
 mod trials;
+mod visualize;
 
 use std::io::Write;
 
@@ -31,6 +32,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Baseline(flags) => trials::run(common, &flags, StageName::Baseline, progress),
         Command::Report(flags) => trials::run(common, &flags, StageName::Report, progress),
         Command::Experiment(flags) => experiment::run(common, &flags, progress),
+        Command::Visualize(flags) => visualize::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)

@@ -1,7 +1,7 @@
 //! `visualize`: pictures of spectrograms, of one for each artist or of whole songs.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use cantus_cache::AlbumFile;
@@ -95,15 +95,11 @@ fn named<'a>(songs: &'a [UsableSong], names: &[String]) -> Result<Vec<&'a Usable
 }
 
 /// A whole song.
-fn whole(
-    session: &Session,
-    config: &Config,
-    song: &UsableSong,
-    folder: &Path,
-) -> Result<Picture> {
+fn whole(session: &Session, config: &Config, song: &UsableSong, folder: &Path) -> Result<Picture> {
     let mel = spectrogram(song)?;
     let centres = config.mel.band_centres_hz();
-    let svg = spectrogram_svg(&log_mel(config, &mel, &centres), &song.song.id, Placement::Standalone)?;
+    let svg =
+        spectrogram_svg(&log_mel(config, &mel, &centres), &song.song.id, Placement::Standalone)?;
     let path = folder.join(format!("{}.svg", file_name(&song.song.id)));
     session.write(&path, svg.as_bytes())?;
     Ok(Picture { file: path.display().to_string(), songs: vec![song.song.id.clone()] })
@@ -170,7 +166,9 @@ fn spectrogram(song: &UsableSong) -> Result<Vec<f32>> {
 }
 
 /// The path of a song as one name.
-fn file_name(id: &str) -> PathBuf {
-    let plain = |letter: char| if letter.is_alphanumeric() || "-_ ".contains(letter) { letter } else { '-' };
-    id.chars().take(80).map(plain).collect::<String>().into()
+fn file_name(id: &str) -> String {
+    let plain = |letter: char| {
+        if letter.is_alphanumeric() || "-_ ".contains(letter) { letter } else { '-' }
+    };
+    id.chars().take(80).map(plain).collect()
 }

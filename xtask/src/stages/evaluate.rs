@@ -106,7 +106,7 @@ pub(crate) fn run(
 
 /// What the network says of all clips, or nothing where `is_asked`, which hears after each batch of
 /// the clips done, says to stop.
-fn predict_unless_asked(
+pub(crate) fn predict_unless_asked(
     network: &Model,
     source: &dyn ClipSource,
     set: &ClipSet,

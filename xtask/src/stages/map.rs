@@ -46,11 +46,8 @@ pub(crate) fn wanted(
     let parts = [("all", all(songs))];
     let builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
     let model = train::model_path(run);
-    let builder = if model.exists() {
-        builder.input("model", session.hash(model)?)
-    } else {
-        builder
-    };
+    let builder =
+        if model.exists() { builder.input("model", session.hash(model)?) } else { builder };
     Ok(builder.build())
 }
 
@@ -77,7 +74,11 @@ pub(crate) fn run(
     let laid_out = plan.run_observed(&points, dimensions, |progress| {
         bar.set_length(progress.iterations as u64);
         bar.set_position(progress.iteration as u64);
-        if session.interrupt.is_asked() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if session.interrupt.is_asked() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     bar.finish_and_clear();
     let laid_out = laid_out?;
@@ -110,7 +111,8 @@ fn embedded(
 ) -> Result<Option<Vec<MapClip>>> {
     let frames = config.frames_per_clip();
     let seconds_per_frame = config.mel.hop_length as f64 / f64::from(config.mel.sample_rate);
-    let bar = session.progress.bar(all.clips(config).iter().sum::<usize>() as u64, "embed", "clips");
+    let bar =
+        session.progress.bar(all.clips(config).iter().sum::<usize>() as u64, "embed", "clips");
     let mut clips: Vec<MapClip> = Vec::new();
     for (chunk, places) in all.places().chunks(SONGS_AT_ONCE).enumerate() {
         let store = SpectrogramStore::load(places, session.memory_bytes)?;
@@ -135,4 +137,10 @@ fn embedded(
     }
     bar.finish_and_clear();
     Ok(Some(clips))
+}
+
+/// The map that the stage left.
+pub(crate) fn read(run: &Path) -> Result<ClipMap> {
+    let path = path(run);
+    Ok(ClipMap::read_parquet(&path).map_err(|error| Damaged::new(path, "report", error))?)
 }

@@ -1,11 +1,12 @@
 //! The stages, one a file, in the order of the data: scan, preprocess, duplicates, split, train, evaluate,
-//! baseline, report. [`trial`] brings them up to date.
+//! baseline, map, report. [`trial`] brings them up to date.
 
 pub(crate) mod baseline;
 mod clips;
 pub(crate) mod duplicates;
 mod environment;
 pub(crate) mod evaluate;
+mod map;
 pub(crate) mod preprocess;
 pub(crate) mod report;
 pub(crate) mod scan;

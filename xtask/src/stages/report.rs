@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use cantus_corpus::{Part, Split};
 use cantus_eval::{
-    EpochRecord, Metrics, PartCounts, Placement, ReportInput, SongRemark, StageTiming,
-    confusion_svg, history_svg, read_history, render_report, song_votes,
+    BaselineScores, ClipMap, EpochRecord, Metrics, PartCounts, Placement, ReportInput, SongRemark,
+    StageTiming, confusion_svg, history_svg, read_history, render_report, scatter_svg, song_votes,
 };
 use cantus_pipeline::{Fingerprint, Stage};
 
@@ -15,9 +15,9 @@ use crate::session::{Session, SongProblem};
 use crate::settings::Config;
 use crate::stages::clips::PartSongs;
 use crate::stages::trial::{Songs, Trial};
-use crate::stages::{baseline, duplicates, evaluate, split, timing, train};
+use crate::stages::{baseline, duplicates, evaluate, map, split, timing, train};
 
-const FORMAT_VERSION: u32 = 3;
+const FORMAT_VERSION: u32 = 4;
 
 /// The page.
 pub(crate) fn page_path(run: &Path) -> PathBuf {
@@ -26,7 +26,7 @@ pub(crate) fn page_path(run: &Path) -> PathBuf {
 
 /// The stage with its outputs.
 pub(crate) fn stage(run: &Path) -> Stage {
-    Stage::new("report").after("evaluate").after("baseline").output(page_path(run))
+    Stage::new("report").after("evaluate").after("baseline").after("map").output(page_path(run))
 }
 
 /// What the page is made of.
@@ -40,6 +40,7 @@ pub(crate) fn wanted(session: &Session, songs: &Songs<'_>, run: &Path) -> Result
         ("split", split::path(run)),
         ("near duplicates", duplicates::path(songs.store)),
         ("baselines", baseline::path(run)),
+        ("map", map::path(run)),
     ];
     for (name, path) in inputs {
         if path.exists() {
@@ -57,7 +58,8 @@ pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result
     let metrics = evaluate::read_metrics(run)?;
     let predictions = evaluate::read_predictions(run)?;
     let history = read_history(&train::history_path(run))?;
-    write_pictures(session, run, &metrics, &history)?;
+    let map = map::read(run)?;
+    write_pictures(session, run, &metrics, &history, &map)?;
 
     let split = split::read(songs, run)?;
     let name = run.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -70,7 +72,20 @@ pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result
     input.warnings = split::warnings(&split, songs)?;
     input.skipped = songs.unusable.iter().map(on_page).collect();
     input.damaged = songs.damaged.iter().map(on_page).collect();
+    input.map = Some(map);
+    input.baselines = baselines(run)?;
     session.write(&page_path(run), render_report(&input)?.as_bytes())
+}
+
+fn baselines(run: &Path) -> Result<Vec<BaselineScores>> {
+    let scores = baseline::read_scores(run)?.into_iter().map(|scores| BaselineScores {
+        name: scores.method.as_str().to_owned(),
+        explanation: scores.method.title().to_owned(),
+        clip: scores.metrics.as_ref().map(|metrics| (&metrics.clip).into()),
+        song: scores.metrics.as_ref().map(|metrics| (&metrics.song_vote).into()),
+        failure: scores.failure,
+    });
+    Ok(scores.collect())
 }
 
 fn on_page(song: &SongProblem) -> SongRemark {
@@ -82,6 +97,7 @@ fn write_pictures(
     run: &Path,
     metrics: &Metrics,
     history: &[EpochRecord],
+    map: &ClipMap,
 ) -> Result<()> {
     let levels = [
         ("confusion-clips.svg", &metrics.clip, "Clips", "clips"),
@@ -89,6 +105,14 @@ fn write_pictures(
     ];
     for (file, level, title, unit) in levels {
         let svg = confusion_svg(&level.confusion, title, unit, Placement::Standalone)?;
+        session.write(&run.join(file), svg.as_bytes())?;
+    }
+    let points = [
+        ("map-clips.svg", map.clip_points(), "Clips, as the network hears them", "clips"),
+        ("map-songs.svg", map.song_points(), "Songs, each at the mean of its clips", "songs"),
+    ];
+    for (file, points, title, unit) in points {
+        let svg = scatter_svg(&points, map.labels(), title, unit, Placement::Standalone)?;
         session.write(&run.join(file), svg.as_bytes())?;
     }
     let svg = history_svg(history, "Loss and accuracy by epoch", Placement::Standalone)?;
@@ -134,8 +158,17 @@ pub(crate) fn part_counts(config: &Config, songs: &Songs<'_>, split: &Split) -> 
 
 /// The time that each stage took when it last ran.
 fn timings(run: &Path) -> Vec<StageTiming> {
-    const ORDER: [&str; 8] =
-        ["scan", "preprocess", "duplicates", "split", "train", "evaluate", "baseline", "report"];
+    const ORDER: [&str; 9] = [
+        "scan",
+        "preprocess",
+        "duplicates",
+        "split",
+        "train",
+        "evaluate",
+        "baseline",
+        "map",
+        "report",
+    ];
     let mut totals = timing::totals(&timing::read(run));
     totals.sort_by_key(|(stage, _)| ORDER.iter().position(|name| name == stage));
     totals.into_iter().map(|(stage, seconds)| StageTiming { stage, seconds }).collect()

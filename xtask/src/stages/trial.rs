@@ -16,7 +16,7 @@ use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
 use crate::stages::timing::{self, Part, Timing};
-use crate::stages::{baseline, clips, duplicates, evaluate, report, split, train};
+use crate::stages::{baseline, clips, duplicates, evaluate, map, report, split, train};
 
 /// The stages in the order they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,16 +33,19 @@ pub(crate) enum StageName {
     Evaluate,
     /// The same clips by older methods.
     Baseline,
+    /// Clips to places on a plane.
+    Map,
     /// Scores to a page.
     Report,
 }
 
 /// The stages of a run; those before are its corpus'.
-const OF_A_RUN: [StageName; 5] = [
+const OF_A_RUN: [StageName; 6] = [
     StageName::Split,
     StageName::Train,
     StageName::Evaluate,
     StageName::Baseline,
+    StageName::Map,
     StageName::Report,
 ];
 
@@ -235,6 +238,7 @@ impl Trial {
             StageName::Train => train::run(session, config, songs, run, wanted, force),
             StageName::Evaluate => evaluate::run(session, config, songs, run),
             StageName::Baseline => baseline::run(session, config, songs, run),
+            StageName::Map => map::run(session, config, songs, run),
             StageName::Report => report::run(session, self, songs).map(|()| Outcome::Done),
         }
     }
@@ -257,6 +261,7 @@ impl Trial {
                 (evaluate::stage(run), evaluate::wanted(session, config, songs, run)?)
             }
             StageName::Baseline => (baseline::stage(run), baseline::wanted(config, songs, run)),
+            StageName::Map => (map::stage(run), map::wanted(session, config, songs, run)?),
             StageName::Report => (report::stage(run), report::wanted(session, songs, run)?),
         };
         let saved = Fingerprint::load(fingerprint_path(run, &stage.name))?;
@@ -322,6 +327,13 @@ impl Trial {
             corpus.songs.binary_search_by(|song| song.id.cmp(&usable.song.id)).is_ok()
         });
         Ok(corpus)
+    }
+
+    /// The songs that have a spectrogram.
+    pub(crate) fn usable(&self, session: &Session) -> Result<Vec<UsableSong>> {
+        let scanned = scan::scan(session, &self.config, &self.source)?;
+        let store = Store::open(session, &self.config, &self.source, &scanned);
+        Ok(store.usable(&scanned))
     }
 
     /// What is stored of the corpus now.
@@ -432,6 +444,7 @@ impl StageName {
             Self::Train => "train",
             Self::Evaluate => "evaluate",
             Self::Baseline => "baseline",
+            Self::Map => "map",
             Self::Report => "report",
         }
     }

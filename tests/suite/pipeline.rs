@@ -228,7 +228,17 @@ fn a_grid_runs_what_is_not_there_yet_and_prints_its_tables() {
     let checkout = Checkout::with_music();
     let quick = ["--corpus", "music", "--epochs", "1", "--batch-size", "4"];
     let grid = ["experiment", "--clip", "1s", "--split", "song,album", "--seed", "0,1", "--json"];
-    let first = checkout.run(&[&grid[..], &quick].concat()).expect_code(0).json();
+    let rows = checkout.run(&[&grid[..], &quick].concat()).expect_code(0).json();
+    let of_model = |model: &str| -> Vec<serde_json::Value> {
+        rows.iter().filter(|row| row["model"] == model).cloned().collect()
+    };
+    // The older methods stand beside the network on the same parts.
+    for older in ["mfcc-lda", "gaussian-nearest", "gaussian-svm"] {
+        for (row, network) in of_model(older).iter().zip(of_model("crnn2d")) {
+            assert_eq!((&row["split"], &row["parts"]), (&network["split"], &network["parts"]));
+        }
+    }
+    let first = of_model("crnn2d");
     let named = |row: &serde_json::Value| {
         (row["split"].as_str().unwrap().to_owned(), row["seed"].as_u64().unwrap())
     };
@@ -275,9 +285,11 @@ fn folds_are_pooled_into_one_row_in_which_every_song_is_tested() {
     let mut arguments = vec!["experiment", "--corpus", "music", "--clip", "1s", "--folds", "3"];
     arguments.extend(["--split", "album", "--seed", "0", "--epochs", "1", "--json"]);
     let rows = checkout.run(&arguments).expect_code(0).json();
-    assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0]["folds"], 3);
-    assert_eq!(rows[0]["song_vote"]["count"], 18);
+    assert_eq!(rows.len(), 4, "the network and three older methods");
+    for row in rows {
+        assert_eq!(row["folds"], 3);
+        assert_eq!(row["song_vote"]["count"], 18);
+    }
 }
 
 #[test]
@@ -291,4 +303,79 @@ fn some_artists_are_told_apart_where_some_are_asked_for() {
         .run(&["evaluate", "--corpus", "music", "--clip", "1s", "--artists", "Alto;Dora"])
         .expect_code(1);
     assert!(ended.err.contains("no artist `Dora`") && ended.err.contains("Alto, Basso, Canto"));
+}
+
+#[test]
+fn older_methods_are_scored_without_training_and_stand_in_the_report() {
+    let checkout = Checkout::with_music();
+    let rows = checkout.quick("baseline", &["--split", "album", "--json"]).expect_code(0).json();
+    let methods = rows[0]["baselines"].as_array().unwrap();
+    let names: Vec<&str> = methods.iter().map(|row| row["method"].as_str().unwrap()).collect();
+    assert_eq!(names, ["mfcc-lda", "gaussian-nearest", "gaussian-svm"]);
+    assert!(rows[0]["scores"].is_null(), "no network was trained");
+    assert!(!checkout.run_folder().join("model.safetensors").exists());
+    for method in methods {
+        let f1 = method["song_vote"]["weighted_f1"]["value"].as_f64();
+        assert!(f1.is_some_and(|f1| f1 > 0.9), "tones octaves apart are told apart: {method}");
+    }
+    checkout.quick("report", &["--split", "album"]).expect_code(0);
+    let page = String::from_utf8(checkout.run_file("report.html")).unwrap();
+    assert!(page.contains("Beside older methods") && page.contains("id=\"map\""));
+    for picture in ["map-clips.svg", "map-songs.svg"] {
+        assert!(checkout.run_file(picture).starts_with(b"<svg"), "{picture}");
+    }
+}
+
+#[test]
+fn spectrograms_are_drawn_of_each_artist_and_of_songs_by_name() {
+    let checkout = Checkout::with_music();
+    let arguments = ["visualize", "--corpus", "music", "--clip", "1s", "--json"];
+    let grid = checkout.run(&arguments).expect_code(0).json().remove(0);
+    assert_eq!(grid["songs"].as_array().unwrap().len(), 3);
+    let drawn = |picture: &serde_json::Value| {
+        fs::read_to_string(checkout.path().join(picture["file"].as_str().unwrap())).unwrap()
+    };
+    assert!(drawn(&grid).contains("Canto"));
+    let song = checkout.run(&[&arguments[..], &["--song", "Basso/Album 2/Song 1"]].concat());
+    let song = song.expect_code(0).json().remove(0);
+    assert_eq!(song["songs"][0], "Basso/Album 2/Song 1.wav");
+    assert!(drawn(&song).contains("data:image/png;base64,"));
+    let several = checkout.run(&[&arguments[..], &["--song", "Song 1"]].concat()).expect_code(1);
+    several.expect_error(&["9 songs", "write more of the path"]);
+    let none = checkout.run(&[&arguments[..], &["--song", "Dora"]].concat()).expect_code(1);
+    none.expect_error(&["no song", "Dora"]);
+}
+
+#[test]
+fn a_history_for_tensorboard_grows_by_an_event_an_epoch_and_has_each_once_after_a_resume() {
+    let checkout = Checkout::with_music();
+    checkout.quick("train", &["--epochs", "3", "--patience", "9"]).expect_code(0);
+    let events = || {
+        let name = "events.out.tfevents.0000000000.cantus";
+        let bytes = checkout.run_file(name);
+        // Length, its sum, the message, its sum.
+        let (mut at, mut count) = (0, 0);
+        while at < bytes.len() {
+            let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+            at += 8 + 4 + length as usize + 4;
+            count += 1;
+        }
+        assert_eq!(at, bytes.len());
+        count
+    };
+    assert_eq!(events(), 1 + 3);
+    checkout.quick("train", &["--epochs", "3", "--patience", "9", "--force"]).expect_code(0);
+    assert_eq!(events(), 1 + 3);
+}
+
+#[test]
+fn a_cap_of_seconds_leaves_whole_songs_of_each_artist_out() {
+    let checkout = Checkout::with_music();
+    // Songs of 4.2 s: four of each artist's six fit.
+    let capped = ["--max-artist-seconds", "17", "--json"];
+    checkout.quick("train", &capped).expect_code(0);
+    let split = String::from_utf8(checkout.run_file("split.tsv")).unwrap();
+    for artist in ["Alto", "Basso", "Canto"] {
+        assert_eq!(split.matches(&format!("{artist}/")).count(), 4, "{split}");
+    }
 }

@@ -36,15 +36,26 @@ fn built() -> Checkout {
 #[test]
 fn before_anything_is_built_everything_is_stale() {
     let checkout = Checkout::with_music();
-    let all = ["duplicates", "evaluate", "preprocess", "report", "scan", "split", "train"];
+    let all = [
+        "baseline",
+        "duplicates",
+        "evaluate",
+        "map",
+        "preprocess",
+        "report",
+        "scan",
+        "split",
+        "train",
+    ];
     assert_eq!(stale(&checkout, &[]), all);
 }
 
 #[test]
 fn flags_make_stale_what_they_decide() {
     let checkout = built();
-    let trial = ["evaluate", "report", "split", "train"];
-    let everything = ["duplicates", "evaluate", "preprocess", "report", "split", "train"];
+    let trial = ["baseline", "evaluate", "map", "report", "split", "train"];
+    let everything =
+        ["baseline", "duplicates", "evaluate", "map", "preprocess", "report", "split", "train"];
     let edits: [(&[&str], &[&str]); 9] = [
         (&["--threads", "1"], &[]),
         (&["--memory", "0.5"], &[]),

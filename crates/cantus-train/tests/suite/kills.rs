@@ -114,13 +114,13 @@ fn killed_at_any_moment_and_started_again_it_ends_with_the_same_bytes() {
     }
     eprintln!("killed at {moments} moments, each time to the same bytes");
 
-    // Killed again and again, always a few moments after the start.
+    // Killed again and again, always so soon that it gets just past the next checkpoint.
     let folder = tempfile::tempdir().unwrap();
     let mut kills = 0;
-    while !run_child(folder.path(), Some(9)) {
+    while !run_child(folder.path(), Some(15)) {
         kills += 1;
         assert!(kills < 100, "it never gets further");
     }
-    assert!(kills > 3, "{kills}");
+    assert!(kills >= 2, "{kills}");
     assert!(fs::read(folder.path().join("end")).unwrap() == end);
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use cantus_cache::AlbumFile;
+use anyhow::{Result, bail};
 use cantus_eval::{
     ArtistClip, LogMel, LogMelLayout, Placement, spectrogram_grid_svg, spectrogram_svg,
 };
@@ -96,7 +95,7 @@ fn named<'a>(songs: &'a [UsableSong], names: &[String]) -> Result<Vec<&'a Usable
 
 /// A whole song.
 fn whole(session: &Session, config: &Config, song: &UsableSong, folder: &Path) -> Result<Picture> {
-    let mel = spectrogram(song)?;
+    let (_, mel) = song.spectrogram()?;
     let centres = config.mel.band_centres_hz();
     let svg =
         spectrogram_svg(&log_mel(config, &mel, &centres), &song.song.id, Placement::Standalone)?;
@@ -123,7 +122,7 @@ fn grid(
     let clips: Result<Vec<(&UsableSong, Vec<f32>)>> = first
         .into_values()
         .map(|song| {
-            let mel = spectrogram(song)?;
+            let (_, mel) = song.spectrogram()?;
             let start = (song.n_frames - frames) / 2 * config.mel.n_mels;
             Ok((song, mel[start..start + frames * config.mel.n_mels].to_vec()))
         })
@@ -150,19 +149,8 @@ fn log_mel<'a>(config: &Config, decibels: &'a [f32], centres: &'a [f64]) -> LogM
         decibels,
         layout: LogMelLayout::TimeMajor,
         band_centres_hz: centres,
-        seconds_per_frame: config.mel.hop_length as f64 / f64::from(config.mel.sample_rate),
+        seconds_per_frame: config.seconds_per_frame(),
     }
-}
-
-/// Time-major.
-fn spectrogram(song: &UsableSong) -> Result<Vec<f32>> {
-    let album = AlbumFile::open(&song.file)?;
-    let position = album
-        .songs()
-        .iter()
-        .position(|stored| stored.id == song.song.id)
-        .with_context(|| format!("`{}` vanished from its album's file", song.song.id))?;
-    Ok(album.read_mel(position)?)
 }
 
 /// The path of a song as one name.

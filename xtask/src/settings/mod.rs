@@ -270,6 +270,11 @@ impl Config {
         }
     }
 
+    /// From one frame of the spectrogram to the next.
+    pub(crate) fn seconds_per_frame(&self) -> f64 {
+        self.mel.hop_length as f64 / f64::from(self.mel.sample_rate)
+    }
+
     /// Frames of the spectrogram as seconds, rounded up to a hundredth.
     fn seconds_of(&self, frames: usize) -> f64 {
         let seconds = (frames * self.mel.hop_length) as f64 / f64::from(self.mel.sample_rate);

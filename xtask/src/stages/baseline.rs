@@ -9,7 +9,6 @@ use cantus_baseline::{
     LinearDiscriminantConfig, NearestSongs, NearestSongsConfig, SongGaussian, SongGaussianConfig,
     SongGaussianPlan, SongVectorMachine, SongVectorMachineConfig,
 };
-use cantus_cache::AlbumFile;
 use cantus_corpus::Part;
 use cantus_eval::{BootstrapOptions, ClipPrediction, Metrics, Predictions};
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
@@ -191,13 +190,13 @@ fn features(
             if session.interrupt.is_asked() {
                 return Ok(None);
             }
-            let (mel, start_seconds) = spectrogram(song)?;
+            let (info, mel) = song.spectrogram()?;
             let of_clips = mel.chunks_exact(values_per_clip).take(clips);
             let features = SongFeatures {
                 n_clips: clips,
                 clips: of_clips.map(|clip| statistics.compute(clip)).collect(),
                 gaussian: gaussian.compute(&mel),
-                start_seconds,
+                start_seconds: info.start_seconds,
             };
             bar.inc(1);
             Ok(Some(features))
@@ -205,17 +204,6 @@ fn features(
         .collect();
     bar.finish_and_clear();
     Ok(features?.into_iter().collect())
-}
-
-/// Time-major, and where in the song it starts.
-fn spectrogram(song: &UsableSong) -> Result<(Vec<f32>, f64)> {
-    let album = AlbumFile::open(&song.file)?;
-    let position = album
-        .songs()
-        .iter()
-        .position(|stored| stored.id == song.song.id)
-        .with_context(|| format!("`{}` vanished from its album's file", song.song.id))?;
-    Ok((album.read_mel(position)?, album.songs()[position].start_seconds))
 }
 
 /// Probabilities of the classes by song and clip.
@@ -288,8 +276,7 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn predictions(&self, config: &Config, labels: &[String], said: Said) -> Result<Predictions> {
-        let frames_per_second = f64::from(config.mel.sample_rate) / config.mel.hop_length as f64;
-        let seconds_per_clip = config.frames_per_clip() as f64 / frames_per_second;
+        let seconds_per_clip = config.frames_per_clip() as f64 * config.seconds_per_frame();
         let mut clips = Vec::new();
         for (position, of_clips) in said.into_iter().enumerate() {
             for (clip, probabilities) in of_clips.into_iter().enumerate() {

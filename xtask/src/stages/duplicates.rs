@@ -4,10 +4,9 @@
 //! two of its parts.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use cantus_cache::AlbumFile;
 use cantus_corpus::{NearDuplicate, NearDuplicateOptions, near_duplicates};
 use cantus_pipeline::{Fingerprint, Freshness, Stage};
 use rayon::prelude::*;
@@ -90,35 +89,21 @@ fn fingerprints(
     session: &Session,
     songs: &[UsableSong],
 ) -> Result<Option<BTreeMap<String, Vec<u32>>>> {
-    let mut albums: BTreeMap<&Path, Vec<&str>> = BTreeMap::new();
-    for song in songs {
-        albums.entry(&song.file).or_default().push(&song.song.id);
-    }
     let bar = session.progress.bar(songs.len() as u64, "duplicates", "songs");
-    let albums: Vec<(&Path, Vec<&str>)> = albums.into_iter().collect();
-    let of_albums: Result<Vec<BTreeMap<String, Vec<u32>>>> = albums
+    let words = songs
         .par_iter()
-        .map(|(file, ids)| {
-            let album = AlbumFile::open(file)?;
-            let mut words = BTreeMap::new();
-            for id in ids {
-                if session.interrupt.is_asked() {
-                    return Ok(words);
-                }
-                let position = album.songs().iter().position(|song| song.id == *id);
-                let position =
-                    position.with_context(|| format!("`{id}` is not in {}", file.display()))?;
-                let mel = album.read_mel(position)?;
-                let n_mels = album.songs()[position].n_mels as usize;
-                words.insert((*id).to_owned(), cantus_mel::audio_fingerprint(&mel, n_mels)?);
-                bar.inc(1);
+        .map(|song| {
+            if session.interrupt.is_asked() {
+                return Ok(None);
             }
-            Ok(words)
+            let (info, mel) = song.spectrogram()?;
+            let words = cantus_mel::audio_fingerprint(&mel, info.n_mels as usize)?;
+            bar.inc(1);
+            Ok(Some((info.id, words)))
         })
-        .collect();
+        .collect::<Result<Vec<_>>>();
     bar.finish_and_clear();
-    let words = of_albums?.into_iter().flatten().collect();
-    Ok((!session.interrupt.is_asked()).then_some(words))
+    Ok(words?.into_iter().collect())
 }
 
 fn options(store: &Store) -> NearDuplicateOptions {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cantus_cache::SpectrogramStore;
 use cantus_corpus::Part;
-use cantus_crnn::{Model, ModelFile};
+use cantus_crnn::Model;
 use cantus_eval::{BootstrapOptions, ClipPrediction, Metrics, Predictions};
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
 use cantus_train::{ClipPredictions, ClipSet, ClipSource, Control, TrainError, predict};
@@ -65,9 +65,7 @@ pub(crate) fn run(
     songs: &Songs<'_>,
     run: &Path,
 ) -> Result<Outcome> {
-    let model_path = train::model_path(run);
-    let model =
-        ModelFile::read(&model_path).map_err(|error| Damaged::new(model_path, "train", error))?;
+    let model = train::read_model(run)?;
     let network = model.model()?;
     let split = split::read(songs, run)?;
     let test = PartSongs::of(Part::Test, &split, &songs.usable);
@@ -87,7 +85,7 @@ pub(crate) fn run(
     });
     bar.finish_and_clear();
     let Some(predicted) = predicted? else { return Ok(Outcome::Interrupted) };
-    let seconds_per_frame = config.mel.hop_length as f64 / f64::from(config.mel.sample_rate);
+    let seconds_per_frame = config.seconds_per_frame();
     let clips = set.clips().iter().enumerate().map(|(position, clip)| ClipPrediction {
         song_id: test.songs[clip.song].song.id.clone(),
         clip: (clip.first_frame / frames) as u32,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use cantus_cache::SpectrogramStore;
-use cantus_crnn::{Model, ModelFile};
+use cantus_crnn::Model;
 use cantus_eval::{ClipMap, MapClip, MapSong, TsnePlan};
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
 use cantus_train::ClipSet;
@@ -59,9 +59,7 @@ pub(crate) fn run(
     songs: &Songs<'_>,
     run: &Path,
 ) -> Result<Outcome> {
-    let model_path = train::model_path(run);
-    let model =
-        ModelFile::read(&model_path).map_err(|error| Damaged::new(model_path, "train", error))?;
+    let model = train::read_model(run)?;
     let all = all(songs);
     let classes = all.classes(&model.labels)?;
     let Some(clips) = embedded(session, config, &model.model()?, &all)? else {
@@ -110,7 +108,7 @@ fn embedded(
     all: &PartSongs<'_>,
 ) -> Result<Option<Vec<MapClip>>> {
     let frames = config.frames_per_clip();
-    let seconds_per_frame = config.mel.hop_length as f64 / f64::from(config.mel.sample_rate);
+    let seconds_per_frame = config.seconds_per_frame();
     let bar =
         session.progress.bar(all.clips(config).iter().sum::<usize>() as u64, "embed", "clips");
     let mut clips: Vec<MapClip> = Vec::new();

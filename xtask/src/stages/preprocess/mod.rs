@@ -10,7 +10,8 @@ mod writing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use cantus_cache::{AlbumFile, SongInfo};
 use cantus_corpus::Song;
 use cantus_mel::LogMelPlan;
 use cantus_pipeline::{Freshness, Input, Reason, Stage};
@@ -63,6 +64,20 @@ pub(crate) struct UsableSong {
     pub(crate) damage: String,
     /// The Parquet file that holds it.
     pub(crate) file: PathBuf,
+}
+
+impl UsableSong {
+    /// Its spectrogram, time-major in decibel, and what is stored beside it.
+    pub(crate) fn spectrogram(&self) -> Result<(SongInfo, Vec<f32>)> {
+        let album = AlbumFile::open(&self.file)?;
+        let id = &self.song.id;
+        let position = album
+            .songs()
+            .iter()
+            .position(|song| song.id == *id)
+            .with_context(|| format!("`{id}` is not in `{}`", self.file.display()))?;
+        Ok((album.songs()[position].clone(), album.read_mel(position)?))
+    }
 }
 
 impl Store {

@@ -11,11 +11,12 @@ use anyhow::{Context, Result};
 use candle_core::{DType, Device};
 use cantus_cache::{Precision, SpectrogramStore};
 use cantus_corpus::Part as SplitPart;
-use cantus_crnn::Model;
+use cantus_crnn::{Model, ModelFile};
 use cantus_pipeline::{Fingerprint, SavedFingerprint, Stage};
 use cantus_train::{ClipSet, Trainer, TrainingData};
 use serde::Serialize;
 
+use crate::errors::Damaged;
 use crate::outcome::Outcome;
 use crate::session::{Session, count};
 use crate::settings::Config;
@@ -32,6 +33,12 @@ const FORMAT_VERSION: u32 = 1;
 /// The best weights.
 pub(crate) fn model_path(run: &Path) -> PathBuf {
     run.join("model.safetensors")
+}
+
+/// The best weights as the stage left them.
+pub(crate) fn read_model(run: &Path) -> Result<ModelFile> {
+    let path = model_path(run);
+    Ok(ModelFile::read(&path).map_err(|error| Damaged::new(path, "train", error))?)
 }
 
 /// Losses and accuracies by epoch.

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
+use crate::augment::Augmenter;
 use crate::clips::{Clip, ClipSet};
 use crate::error::TrainError;
 use crate::source::ClipSource;
@@ -28,6 +29,15 @@ pub(crate) struct BatchPlan<'a> {
     pub(crate) order: Option<&'a [u32]>,
     pub(crate) batch_size: usize,
     pub(crate) first: usize,
+    /// How clips are changed on the way, if they are.
+    pub(crate) augment: Option<Augmenter>,
+}
+
+impl<'a> BatchPlan<'a> {
+    /// All clips of a set as they are, in their own order.
+    pub(crate) fn whole(clips: &'a ClipSet, batch_size: usize) -> Self {
+        Self { clips, order: None, batch_size, first: 0, augment: None }
+    }
 }
 
 impl BatchPlan<'_> {
@@ -52,10 +62,18 @@ impl BatchPlan<'_> {
         let mut values = vec![0.0; positions.len() * size];
         let mut classes = Vec::with_capacity(positions.len());
         for (position, out) in positions.zip(values.chunks_exact_mut(size)) {
-            let Clip { song, first_frame, class } = self.clip(position);
+            let Clip { song, mut first_frame, class } = self.clip(position);
+            let mut chance = self.augment.map(|augment| (augment, augment.draws(position)));
+            if let Some((augment, draws)) = &mut chance {
+                let frames = source.n_frames(song).unwrap_or(0);
+                first_frame = augment.first_frame(draws, first_frame, n_frames, frames);
+            }
             source
                 .read_clip(song, first_frame, n_frames, out)
                 .map_err(|source| TrainError::Source { song, first_frame, n_frames, source })?;
+            if let Some((augment, draws)) = &mut chance {
+                augment.mask(draws, out, n_frames);
+            }
             classes.push(class as u32);
         }
         Ok(Batch { values, classes })
@@ -143,7 +161,7 @@ mod tests {
     fn batches_come_in_order_from_the_first_wanted_with_a_smaller_last_one() {
         let clips = clips(&[0, 1, 2, 3, 4]);
         let order = [4, 3, 2, 1, 0];
-        let plan = BatchPlan { clips: &clips, order: Some(&order), batch_size: 2, first: 1 };
+        let plan = BatchPlan { order: Some(&order), first: 1, ..BatchPlan::whole(&clips, 2) };
         assert_eq!(plan.batches(), 3);
         let got: Vec<_> = with_batches(&Counting, plan, |batches| {
             batches.map(|batch| batch.map(|b| (b.values, b.classes)).unwrap()).collect()
@@ -158,7 +176,7 @@ mod tests {
     #[test]
     fn an_error_of_the_source_arrives_after_the_batches_before_it_and_ends_them() {
         let clips = clips(&[1, 9, 2]);
-        let plan = BatchPlan { clips: &clips, order: None, batch_size: 1, first: 0 };
+        let plan = BatchPlan::whole(&clips, 1);
         let got: Vec<_> = with_batches(&Counting, plan, |batches| {
             batches.map(|batch| batch.map(|_| ()).map_err(|e| e.to_string())).collect()
         });
@@ -168,7 +186,7 @@ mod tests {
     #[test]
     fn a_caller_that_leaves_early_does_not_hang() {
         let clips = clips(&[1; 40]);
-        let plan = BatchPlan { clips: &clips, order: None, batch_size: 1, first: 0 };
+        let plan = BatchPlan::whole(&clips, 1);
         assert!(with_batches(&Counting, plan, |mut batches| batches.next()).is_some());
     }
 
@@ -176,7 +194,7 @@ mod tests {
     #[should_panic = "a source that panics"]
     fn a_panic_of_the_source_reaches_the_caller() {
         let clips = clips(&[8]);
-        let plan = BatchPlan { clips: &clips, order: None, batch_size: 1, first: 0 };
+        let plan = BatchPlan::whole(&clips, 1);
         with_batches(&Counting, plan, Iterator::count);
     }
 }

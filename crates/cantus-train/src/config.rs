@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::augment::Augment;
 use crate::error::TrainError;
 
 /// Where Adam adds its epsilon.
@@ -52,6 +53,53 @@ pub struct TrainConfig {
     pub seed: u64,
     /// How much each class counts in the training loss.
     pub class_weights: ClassWeights,
+    /// How the step size changes.
+    #[serde(skip_serializing_if = "Schedule::is_constant")]
+    pub schedule: Schedule,
+    /// Epochs over which the step size grows to its full size, step by step.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warm_up_epochs: usize,
+    /// Share by which the step size times this shrinks weights at each step (Loshchilov & Hutter
+    /// 2019); biases and norms are left alone.
+    #[serde(skip_serializing_if = "is_nought")]
+    pub weight_decay: f64,
+    /// Share of each target that is spread over all classes (Szegedy et al. 2016); the validation
+    /// loss stays as it is.
+    #[serde(skip_serializing_if = "is_nought")]
+    pub label_smoothing: f64,
+    /// How clips are changed by chance.
+    #[serde(skip_serializing_if = "Augment::is_none")]
+    pub augment: Augment,
+}
+
+/// How the step size changes over a training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Schedule {
+    /// Not at all, as in the paper.
+    #[default]
+    Constant,
+    /// Down to nothing at the last of the most epochs, along half a cosine (Loshchilov & Hutter
+    /// 2017).
+    Cosine,
+}
+
+impl Schedule {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+    fn is_constant(&self) -> bool {
+        *self == Self::Constant
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_nought(number: &f64) -> bool {
+    *number == 0.0
 }
 
 impl Default for TrainConfig {
@@ -67,6 +115,11 @@ impl Default for TrainConfig {
             adam_form: AdamForm::Keras,
             seed: 0,
             class_weights: ClassWeights::None,
+            schedule: Schedule::Constant,
+            warm_up_epochs: 0,
+            weight_decay: 0.0,
+            label_smoothing: 0.0,
+            augment: Augment::default(),
         }
     }
 }
@@ -88,11 +141,38 @@ impl TrainConfig {
         for (field, value) in [("beta1", self.beta1), ("beta2", self.beta2)] {
             expect(field, value, (0.0..1.0).contains(&value), "at least 0 and below 1")?;
         }
-        Ok(())
+        let (decay, smoothing) = (self.weight_decay, self.label_smoothing);
+        expect("weight_decay", decay, decay.is_finite() && decay >= 0.0, "a number of at least 0")?;
+        let is_share = (0.0..1.0).contains(&smoothing);
+        expect("label_smoothing", smoothing, is_share, "at least 0 and below 1")?;
+        let warm_up = self.warm_up_epochs;
+        expect(
+            "warm_up_epochs",
+            warm_up,
+            warm_up < self.epochs || warm_up == 0,
+            "fewer than epochs",
+        )?;
+        self.augment.check()
+    }
+
+    /// The step size of a step, counted from 0, where an epoch has so many.
+    pub(crate) fn rate(&self, step: u64, steps_per_epoch: usize) -> f64 {
+        let of = |epochs: usize| (epochs * steps_per_epoch.max(1)) as f64;
+        let (step, warm_up, last) = (step as f64, of(self.warm_up_epochs), of(self.epochs));
+        if step < warm_up {
+            return self.learning_rate * (step + 1.0) / warm_up;
+        }
+        match self.schedule {
+            Schedule::Constant => self.learning_rate,
+            Schedule::Cosine => {
+                let way = ((step - warm_up) / (last - warm_up)).min(1.0);
+                self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * way).cos())
+            }
+        }
     }
 }
 
-fn expect(
+pub(crate) fn expect(
     field: &'static str,
     value: impl Copy + ToString,
     holds: bool,
@@ -133,6 +213,34 @@ mod tests {
                 Err(TrainError::Setting { field, .. }) => assert_eq!(field, name),
                 other => panic!("{name}: {other:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn the_step_size_warms_up_and_falls_along_a_cosine() {
+        let config = TrainConfig {
+            epochs: 10,
+            warm_up_epochs: 2,
+            schedule: Schedule::Cosine,
+            learning_rate: 1.0,
+            ..TrainConfig::default()
+        };
+        let rate = |step| config.rate(step, 100);
+        assert!((rate(0) - 1.0 / 200.0).abs() < 1e-12);
+        assert!((rate(199) - 1.0).abs() < 1e-12);
+        assert!((rate(200) - 1.0).abs() < 1e-12);
+        assert!((rate(600) - 0.5).abs() < 1e-12);
+        assert!(rate(999) < 1e-4 && rate(5_000) < 1e-12);
+        let constant = TrainConfig::default();
+        let is_full = |step| (constant.rate(step, 10) - constant.learning_rate).abs() < 1e-15;
+        assert!([0, 1_000, 2_000].into_iter().all(is_full));
+    }
+
+    #[test]
+    fn what_is_left_at_the_papers_is_not_written() {
+        let text = serde_json::to_string(&TrainConfig::default()).unwrap();
+        for name in ["schedule", "warm_up", "decay", "smoothing", "augment"] {
+            assert!(!text.contains(name), "names of runs and checkpoints hang on it: {text}");
         }
     }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod adam;
+mod augment;
 mod batches;
 mod checkpoint;
 mod clips;
@@ -17,9 +18,10 @@ mod tensorboard;
 mod trainer;
 
 pub use adam::{Adam, AdamSettings, AdamState};
+pub use augment::Augment;
 pub use checkpoint::epochs_in_checkpoint;
 pub use clips::{Clip, ClipSet};
-pub use config::{AdamForm, ClassWeights, TrainConfig};
+pub use config::{AdamForm, ClassWeights, Schedule, TrainConfig};
 pub use error::TrainError;
 pub use event::{Control, Event, Outcome, StepReport};
 pub use history::{BestEpoch, EpochRecord};

@@ -1,4 +1,5 @@
-//! The order of the clips in an epoch: a pure function of seed and epoch.
+//! The order of the clips in an epoch: a pure function of seed and epoch. And what other draws of an
+//! epoch are drawn from.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -15,22 +16,22 @@ const WORDS_PER_EPOCH_LOG2: u32 = 40;
 #[expect(clippy::expect_used, reason = "documented; 4 billion clips do not fit in memory")]
 pub(crate) fn clip_order(seed: u64, epoch: usize, n: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..u32::try_from(n).expect("at most u32::MAX clips")).collect();
-    let mut generator = generator(seed, epoch);
+    let mut generator = generator(seed, ORDER_STREAM, epoch, 0);
     for last in (1..n).rev() {
         order.swap(last, below(&mut generator, last as u64 + 1) as usize);
     }
     order
 }
 
-/// The stream for one epoch. The key is written out here, not derived by `seed_from_u64`, whose
+/// A stream for one epoch, from one of its words on. The key is written out here, not derived by `seed_from_u64`, whose
 /// derivation a release of `rand_core` may change.
-fn generator(seed: u64, epoch: usize) -> ChaCha8Rng {
+pub(crate) fn generator(seed: u64, stream: u64, epoch: usize, word: u128) -> ChaCha8Rng {
     let mut key = [0; 32];
     key[..8].copy_from_slice(&seed.to_le_bytes());
     key[8..20].copy_from_slice(b"cantus-train");
     let mut generator = ChaCha8Rng::from_seed(key);
-    generator.set_stream(ORDER_STREAM);
-    generator.set_word_pos((epoch as u128) << WORDS_PER_EPOCH_LOG2);
+    generator.set_stream(stream);
+    generator.set_word_pos(((epoch as u128) << WORDS_PER_EPOCH_LOG2) + word);
     generator
 }
 

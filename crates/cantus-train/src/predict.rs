@@ -104,7 +104,7 @@ pub(crate) fn evaluate<N: Network>(
     batch_size: usize,
     mut heed: impl FnMut(Measured) -> Result<Control, TrainError>,
 ) -> Result<Control, TrainError> {
-    let plan = BatchPlan { clips, order: None, batch_size, first: 0 };
+    let plan = BatchPlan::whole(clips, batch_size);
     let frames = clips.frames_per_clip();
     with_batches(source, plan, |batches| {
         for (batch, step) in batches.zip(1..) {

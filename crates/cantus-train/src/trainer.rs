@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use candle_core::{DType, Tensor};
+use candle_core::{D, DType, Tensor};
 use cantus_crnn::cross_entropy;
 
 use crate::adam::{Adam, AdamSettings, AdamState};
+use crate::augment::Augmenter;
 use crate::batches::{Batch, BatchPlan, with_batches};
 use crate::checkpoint::{Checkpoint, Identity, PartIdentity, Progress};
 use crate::clips::ClipSet;
@@ -227,6 +228,7 @@ impl<N: Network> Trainer<N> {
             order: Some(&order),
             batch_size: self.config.batch_size,
             first: self.progress.batch,
+            augment: self.augmenter(),
         };
         with_batches(data.source.as_ref(), plan, |batches| {
             for batch in batches {
@@ -253,6 +255,25 @@ impl<N: Network> Trainer<N> {
         })
     }
 
+    /// How the clips of the current epoch are changed, if they are.
+    fn augmenter(&self) -> Option<Augmenter> {
+        let TrainConfig { augment, seed, .. } = self.config;
+        (!augment.is_none()).then(|| Augmenter { settings: augment, seed, epoch: self.epoch() })
+    }
+
+    /// Shrinks the weights, as the settings say.
+    fn decay(&self, learning_rate: f64) -> Result<(), TrainError> {
+        if self.config.weight_decay == 0.0 {
+            return Ok(());
+        }
+        let kept = 1.0 - learning_rate * self.config.weight_decay;
+        let weights = self.network.parameters().values().filter(|parameter| parameter.rank() > 1);
+        for weight in weights {
+            weight.set(&weight.affine(kept, 0.0)?)?;
+        }
+        Ok(())
+    }
+
     /// One step of Adam. Nothing is changed unless loss and gradients are finite.
     fn step(&mut self, batch: Batch, n_frames: usize) -> Result<ClipSums, TrainError> {
         let not_finite = |what: String, trainer: &Self| TrainError::NotFinite {
@@ -266,17 +287,23 @@ impl<N: Network> Trainer<N> {
             .train(&input, self.config.seed, self.progress.steps)
             .map_err(TrainError::network("training"))?;
         let weights = self.class_weights.as_deref();
-        let (loss, sums) = measure(&output.logits, &truth, self.network.classes(), weights)?;
+        let smoothing = self.config.label_smoothing;
+        let (loss, sums) =
+            measure(&output.logits, &truth, self.network.classes(), weights, smoothing)?;
         if !sums.loss.is_finite() {
             return Err(not_finite("the training loss".into(), self));
         }
         let gradients = loss.backward()?;
+        let steps_per_epoch = self.data.training.len().div_ceil(self.config.batch_size);
+        let learning_rate = self.config.rate(self.progress.steps, steps_per_epoch);
+        self.adam.settings.learning_rate = learning_rate;
         match self.adam.step(self.network.parameters(), &gradients) {
             Err(TrainError::GradientNotFinite { parameter }) => {
                 Err(not_finite(format!("the gradient of `{parameter}`"), self))
             }
             other => other,
         }?;
+        self.decay(learning_rate)?;
         self.network.fold(&statistics).map_err(TrainError::network("folding statistics"))?;
         self.progress.batch += 1;
         self.progress.steps += 1;
@@ -299,7 +326,7 @@ impl<N: Network> Trainer<N> {
             &data.validation,
             self.config.batch_size,
             |batch| {
-                let (_, batch_sums) = measure(&batch.logits, &batch.classes, classes, None)?;
+                let (_, batch_sums) = measure(&batch.logits, &batch.classes, classes, None, 0.0)?;
                 if !batch_sums.loss.is_finite() {
                     let what = "the validation loss".to_owned();
                     return Err(TrainError::NotFinite { what, epoch, step: batch.step });
@@ -368,6 +395,7 @@ fn measure(
     truth: &[u32],
     classes: usize,
     class_weights: Option<&[f64]>,
+    smoothing: f64,
 ) -> Result<(Tensor, ClipSums), TrainError> {
     let logits = logits.to_dtype(DType::F64)?;
     let correct =
@@ -375,7 +403,16 @@ fn measure(
     let loss = cross_entropy(&logits, truth, class_weights)
         .map_err(TrainError::network("computing the loss"))?;
     let clips = truth.len() as u64;
-    let sums = ClipSums { loss: loss.to_scalar::<f64>()? * clips as f64, correct, clips };
+    // What is told is the loss without smoothing, to compare with that of the validation.
+    let told = loss.to_scalar::<f64>()?;
+    let loss = if smoothing > 0.0 {
+        // The mean over all classes of minus the logarithm of a class's probability.
+        let spread = (logits.log_sum_exp(D::Minus1)? - logits.mean(D::Minus1)?)?.mean_all()?;
+        ((loss * (1.0 - smoothing))? + (spread * smoothing)?)?
+    } else {
+        loss
+    };
+    let sums = ClipSums { loss: told * clips as f64, correct, clips };
     Ok((loss, sums))
 }
 

@@ -449,3 +449,31 @@ fn check_data<N: Network>(network: &N, data: &TrainingData) -> Result<(), TrainE
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+
+    #[test]
+    fn smoothed_labels_pull_at_every_class_and_leave_the_told_loss_alone() {
+        let logits = Var::new(&[[1.0_f64, 0.0, -1.0], [0.5, 0.5, 3.0]], &Device::Cpu).unwrap();
+        let truth = [0, 1];
+        let (loss, sums) = measure(logits.as_tensor(), &truth, 3, None, 0.3).unwrap();
+        let (_, plain) = measure(logits.as_tensor(), &truth, 3, None, 0.0).unwrap();
+        assert_eq!(sums.loss.to_bits(), plain.loss.to_bits());
+        let gradients = loss.backward().unwrap();
+        let gradient = gradients.get(&logits).unwrap().to_vec2::<f64>().unwrap();
+        let values = logits.to_vec2::<f64>().unwrap();
+        for ((row, &truth), gradient) in values.iter().zip(&truth).zip(gradient) {
+            let total: f64 = row.iter().map(|logit| logit.exp()).sum();
+            for (class, (logit, gradient)) in row.iter().zip(gradient).enumerate() {
+                // The target is 0.7 of one class and 0.1 of each of the three; the mean is over two.
+                let target = if class == truth as usize { 0.8 } else { 0.1 };
+                let expected = (logit.exp() / total - target) / 2.0;
+                assert!((gradient - expected).abs() < 1e-9, "{gradient} and {expected}");
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::positive;
 
-use super::{Artists, ClipLength, Config, Layout, ModelName};
+use super::{Artists, ClipLength, Config, Layout, ModelName, Recipe};
 
 /// Which songs, and how they become spectrograms.
 #[derive(Debug, Clone, Default, Args)]
@@ -84,6 +84,9 @@ pub(crate) struct TrialFlags {
     /// LSTM's gates [default: keras]
     #[arg(long)]
     pub(crate) gru_form: Option<GruFormFlag>,
+    /// How to train; flags about it win over it [default: paper]
+    #[arg(long)]
+    pub(crate) recipe: Option<Recipe>,
     /// At most this many epochs [default: 200]
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<NonZeroUsize>,
@@ -239,6 +242,9 @@ impl TrialFlags {
                 GruFormFlag::Keras => cantus_crnn::GruForm::Keras,
                 GruFormFlag::Torch => cantus_crnn::GruForm::Torch,
             };
+        }
+        if let Some(recipe) = self.recipe {
+            recipe.lay_over(&mut config.train);
         }
         if let Some(epochs) = self.epochs {
             config.train.epochs = epochs.get();

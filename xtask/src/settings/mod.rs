@@ -3,6 +3,7 @@
 mod artists;
 mod clip_length;
 mod flags;
+mod recipe;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use artists::Artists;
 pub(crate) use clip_length::ClipLength;
 pub(crate) use flags::{CorpusFlags, SplitFlag, TrialFlags};
+pub(crate) use recipe::Recipe;
 
 /// Everything that decides what one trial computes; its defaults are the paper's.
 ///

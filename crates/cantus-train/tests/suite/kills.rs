@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use cantus_train::{Control, Event, Outcome, TrainConfig, Trainer};
+use cantus_train::{Augment, Control, Event, Outcome, Schedule, TrainConfig, Trainer};
 
 use crate::toy::{Tiny, toy_config, toy_data};
 
@@ -15,7 +15,17 @@ const MOMENT: &str = "CANTUS_TEST_KILL_MOMENT";
 
 fn config() -> TrainConfig {
     // Three steps and two validation batches an epoch.
-    TrainConfig { epochs: 2, batch_size: 8, ..toy_config() }
+    // Everything that is drawn by chance or changes with the steps is on.
+    TrainConfig {
+        epochs: 2,
+        batch_size: 8,
+        schedule: Schedule::Cosine,
+        warm_up_epochs: 1,
+        weight_decay: 0.1,
+        label_smoothing: 0.1,
+        augment: Augment { shift: 0.5, time_masks: 1, time_mask: 0.3, mel_masks: 1, mel_mask: 0.3 },
+        ..toy_config()
+    }
 }
 
 /// Moments are counted, and at one of them this process kills itself.

@@ -76,6 +76,7 @@ fn a_damaged_output_is_named_with_the_command_that_makes_it_again() {
         ("metrics.json", "evaluate"),
         ("predictions.parquet", "evaluate"),
         ("model.safetensors", "train"),
+        ("baselines.json", "baseline"),
     ] {
         fs::write(checkout.run_folder().join(file), b"{").unwrap();
         let ended = checkout.quick("report", &["--force"]).expect_code(1);
@@ -84,6 +85,18 @@ fn a_damaged_output_is_named_with_the_command_that_makes_it_again() {
         checkout.quick(command, &["--force"]).expect_code(0);
         checkout.quick("report", &[]).expect_code(0);
     }
+}
+
+#[test]
+fn a_damaged_map_is_to_be_deleted_and_is_made_again() {
+    let checkout = Checkout::with_music();
+    checkout.quick("report", &[]).expect_code(0);
+    let map = checkout.run_folder().join("map.parquet");
+    fs::write(&map, b"{").unwrap();
+    let ended = checkout.quick("report", &["--force"]).expect_code(1);
+    ended.expect_error(&["map.parquet", "is damaged", "delete it", "`cargo xtask report`"]);
+    fs::remove_file(&map).unwrap();
+    checkout.quick("report", &[]).expect_code(0);
 }
 
 #[test]

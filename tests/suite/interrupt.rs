@@ -87,8 +87,9 @@ fn a_killed_training_goes_on_from_its_last_checkpoint_to_the_same_bytes() {
     let mut child = checkout.start_quick("train", &MANY_EPOCHS);
     wait_for(&checkout, "checkpoint.safetensors");
     signal(&child, "KILL");
-    child.wait().unwrap();
-    checkout.quick("train", &MANY_EPOCHS).expect_code(0);
+    assert_eq!(child.wait().unwrap().code(), None, "it ended before it was killed");
+    let ended = checkout.quick("train", &MANY_EPOCHS).expect_code(0);
+    assert!(ended.err.contains("going on after step"), "{}", ended.err);
     for file in ["model.safetensors", "history.jsonl"] {
         assert!(checkout.run_file(file) == undisturbed.run_file(file), "{file} differs");
     }
@@ -150,6 +151,7 @@ fn killed_at_every_few_steps_it_ends_with_the_bytes_of_an_undisturbed_run() {
         signal(&child, "KILL");
         child.wait().unwrap();
         kills += 1;
+        assert!(kills < 200, "it never comes to its end");
     }
     assert!(kills >= 5, "{kills}");
     for file in ["model.safetensors", "history.jsonl"] {

@@ -234,6 +234,7 @@ fn a_grid_runs_what_is_not_there_yet_and_prints_its_tables() {
     };
     // The older methods stand beside the network on the same parts.
     for older in ["mfcc-lda", "gaussian-nearest", "gaussian-svm"] {
+        assert_eq!(of_model(older).len(), 4, "{older}");
         for (row, network) in of_model(older).iter().zip(of_model("crnn2d")) {
             assert_eq!((&row["split"], &row["parts"]), (&network["split"], &network["parts"]));
         }
@@ -347,7 +348,7 @@ fn spectrograms_are_drawn_of_each_artist_and_of_songs_by_name() {
 }
 
 #[test]
-fn a_history_for_tensorboard_grows_by_an_event_an_epoch_and_has_each_once_after_a_resume() {
+fn a_history_for_tensorboard_has_an_event_an_epoch_and_each_once_when_trained_anew() {
     let checkout = Checkout::with_music();
     checkout.quick("train", &["--epochs", "3", "--patience", "9"]).expect_code(0);
     let events = || {

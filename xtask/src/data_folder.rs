@@ -1,4 +1,4 @@
-//! Where everything made lies: `data/raw`, `data/cache`, `data/runs`.
+//! Where everything made lies: `data/raw`, `data/cache`, `data/runs`, `data/pictures`.
 
 use std::path::{Path, PathBuf};
 

@@ -41,8 +41,10 @@ fn text(error: &Error) -> String {
 #[derive(Debug)]
 pub(crate) struct Damaged {
     path: PathBuf,
-    /// The command whose stage makes it.
+    /// The command that makes it.
     command: &'static str,
+    /// Whether the command makes it anew only where it is gone, since its own stage is another.
+    is_to_be_deleted: bool,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
@@ -52,7 +54,16 @@ impl Damaged {
         command: &'static str,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { path: path.into(), command, source: source.into() }
+        Self { path: path.into(), command, is_to_be_deleted: false, source: source.into() }
+    }
+
+    /// An output of a stage that no command has for its own.
+    pub(crate) fn to_delete(
+        path: impl Into<PathBuf>,
+        command: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { is_to_be_deleted: true, ..Self::new(path, command, source) }
     }
 }
 
@@ -85,8 +96,12 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
     if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
         return error.hint();
     }
-    if let Some(Damaged { command, .. }) = error.downcast_ref() {
-        return Some(format!("`cargo xtask {command} --force` makes it again"));
+    if let Some(Damaged { command, is_to_be_deleted, .. }) = error.downcast_ref() {
+        return Some(if *is_to_be_deleted {
+            format!("delete it, and `cargo xtask {command}` makes it again")
+        } else {
+            format!("`cargo xtask {command} --force` makes it again")
+        });
     }
     // An error that passed through a writer is inside the I/O error, not one of its causes.
     if let Some(error) = error.downcast_ref::<std::io::Error>() {

@@ -24,6 +24,8 @@ struct Piece {
     name: Arc<str>,
     all: Arc<Pieces>,
     number: usize,
+    /// Whether the user asked for quiet; notices of a piece are dropped in any case.
+    is_quiet: bool,
 }
 
 /// How far several pieces of work are, as one bar with the time left.
@@ -115,14 +117,15 @@ impl Progress {
 
     /// What tells of one piece: its bars and its last words bear its name, and notices are dropped.
     pub(crate) fn of_piece(&self, all: &Arc<Pieces>, number: usize, name: &str) -> Self {
-        let piece = Piece { name: name.into(), all: Arc::clone(all), number };
+        let (all, is_quiet) = (Arc::clone(all), self.quiet);
+        let piece = Piece { name: name.into(), all, number, is_quiet };
         Self { bars: self.bars.clone(), quiet: true, piece: Some(piece) }
     }
 
-    /// How far this piece of work is, 0 to 1.
+    /// How far this piece of work is, 0 to 1; that it is done, [`Pieces::end`] says.
     pub(crate) fn share(&self, share: f64) {
         if let Some(piece) = &self.piece {
-            piece.all.set(piece.number, Some(share));
+            piece.all.set(piece.number, Some(share.min(0.99)));
         }
     }
 
@@ -200,10 +203,8 @@ impl Progress {
     /// A warning: dropped with `quiet`, but said by a piece of work as by any other.
     pub(crate) fn warn(&self, line: impl AsRef<str>) {
         let line = format!("warning: {}", line.as_ref());
-        if self.piece.is_some() {
+        if !self.piece.as_ref().map_or(self.quiet, |piece| piece.is_quiet) {
             self.say_even_if_quiet(line);
-        } else {
-            self.say(line);
         }
     }
 

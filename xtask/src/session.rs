@@ -1,5 +1,6 @@
 //! What all stages of one command share: folders, bars, hashes, and the songs that failed.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -32,8 +33,8 @@ pub(crate) struct Session {
     pub(crate) memory_bytes: u64,
     /// Time between two checkpoints within an epoch.
     pub(crate) checkpoint_every: Duration,
-    unusable: Arc<Mutex<Vec<SongProblem>>>,
-    damaged: Arc<Mutex<Vec<SongProblem>>>,
+    unusable: Arc<Mutex<BTreeSet<SongProblem>>>,
+    damaged: Arc<Mutex<BTreeSet<SongProblem>>>,
     lock: Option<Arc<Lock>>,
 }
 
@@ -101,12 +102,12 @@ impl Session {
 
     /// The songs that could not be used so far, in order of their names.
     pub(crate) fn unusable(&self) -> Vec<SongProblem> {
-        sorted(&self.unusable)
+        listed(&self.unusable)
     }
 
     /// The songs that are used as far as they can be decoded, in order of their names.
     pub(crate) fn damaged(&self) -> Vec<SongProblem> {
-        sorted(&self.damaged)
+        listed(&self.damaged)
     }
 
     /// Does a command's work, then saves the content hashes and names every damaged and every
@@ -157,17 +158,12 @@ impl Session {
     }
 }
 
-fn add(songs: &Mutex<Vec<SongProblem>>, song: SongProblem) {
-    let mut songs = songs.lock().unwrap_or_else(PoisonError::into_inner);
-    if !songs.contains(&song) {
-        songs.push(song);
-    }
+fn add(songs: &Mutex<BTreeSet<SongProblem>>, song: SongProblem) {
+    songs.lock().unwrap_or_else(PoisonError::into_inner).insert(song);
 }
 
-fn sorted(songs: &Mutex<Vec<SongProblem>>) -> Vec<SongProblem> {
-    let mut songs = songs.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    songs.sort();
-    songs
+fn listed(songs: &Mutex<BTreeSet<SongProblem>>) -> Vec<SongProblem> {
+    songs.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
 }
 
 /// `1 song`, `2 songs`.

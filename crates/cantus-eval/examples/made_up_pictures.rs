@@ -10,8 +10,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use cantus_eval::{
-    ArtistClip, Estimate, Grid, GridPoint, GridTrial, Level, LevelScores, LogMel, LogMelLayout,
-    Placement, PublishedScore, clip_length_svg, spectrogram_grid_svg, spectrogram_svg,
+    ArtistClip, Estimate, Grid, GridPoint, GridTrial, Level, LevelScores, Placement,
+    PublishedScore, SpectrogramLayout, SpectrogramView, clip_length_svg, spectrogram_grid_svg,
+    spectrogram_svg,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -26,9 +27,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("which folder to write to?")?);
     fs::create_dir_all(&folder)?;
     let centres = band_centres();
-    let spectrogram = |decibels| LogMel {
+    let spectrogram = |decibels| SpectrogramView {
         decibels,
-        layout: LogMelLayout::TimeMajor,
+        layout: SpectrogramLayout::TimeMajor,
         band_centres_hz: &centres,
         seconds_per_frame: SECONDS_PER_FRAME,
     };
@@ -137,6 +138,7 @@ fn grid() -> Grid {
             }
             for (level, f1) in [(Level::Clip, clip), (Level::SongVote, song)] {
                 published.push(PublishedScore {
+                    model: "crnn2d".to_owned(),
                     split: split.to_owned(),
                     clip_seconds: seconds,
                     level,

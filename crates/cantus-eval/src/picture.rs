@@ -13,7 +13,9 @@ pub use clip_length::clip_length_svg;
 pub use confusion::confusion_svg;
 pub use history::history_svg;
 pub use scatter::{MapPoint, scatter_svg};
-pub use spectrogram::{ArtistClip, LogMel, LogMelLayout, spectrogram_grid_svg, spectrogram_svg};
+pub use spectrogram::{
+    ArtistClip, SpectrogramLayout, SpectrogramView, spectrogram_grid_svg, spectrogram_svg,
+};
 
 /// Colours and type of all pictures; they follow the reader's colour scheme.
 const STYLE: &str = include_str!("../templates/figure.css");

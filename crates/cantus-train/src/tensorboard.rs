@@ -15,7 +15,7 @@ const CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
 /// The form is TensorFlow's: TFRecord frames (`tensorflow/core/lib/io/record_writer.h`) around
 /// messages `tensorflow.Event` (`tensorflow/core/util/event.proto`). A training that is resumed may
 /// go through an epoch twice, and TensorBoard would draw both: begin the file anew and write the
-/// history first, as here. The files of one folder are one run to TensorBoard, in the order of their
+/// history first. The files of one folder are one run to TensorBoard, in the order of their
 /// names: keep the name as well.
 #[derive(Debug)]
 pub struct EventFile<W> {

@@ -97,7 +97,7 @@ impl TrialSummary {
         let is_trained = last != StageName::Baseline;
         let history =
             if is_trained { read_history(&train::history_path(&trial.run))? } else { Vec::new() };
-        let baselines = if last >= StageName::Baseline {
+        let baselines = if last >= StageName::Baseline && last != StageName::Train {
             baseline::read_scores(&trial.run)?
         } else {
             Vec::new()

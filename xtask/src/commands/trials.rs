@@ -1,4 +1,4 @@
-//! `train`, `evaluate` and `report`: trials brought up to date as far as the command says.
+//! `baseline`, `train`, `evaluate` and `report`: trials brought up to date as far as the command says.
 
 use anyhow::Result;
 

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use cantus_eval::{
-    ArtistClip, LogMel, LogMelLayout, Placement, spectrogram_grid_svg, spectrogram_svg,
+    ArtistClip, Placement, SpectrogramLayout, SpectrogramView, spectrogram_grid_svg,
+    spectrogram_svg,
 };
 use serde::Serialize;
 
@@ -15,7 +16,7 @@ use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::settings::Config;
-use crate::stages::preprocess::UsableSong;
+use crate::stages::preprocess::{UsableSong, readable};
 use crate::stages::trial::{StageName, Trial};
 
 /// What `visualize --json` prints for each picture.
@@ -65,15 +66,15 @@ pub(crate) fn run(
     })
 }
 
-/// The songs whose ids are those asked for, or end in them.
+/// The songs whose ids are those asked for, or hold them.
 fn named<'a>(songs: &'a [UsableSong], names: &[String]) -> Result<Vec<&'a UsableSong>> {
     let mut found = Vec::new();
     for name in names {
         let is_it = |song: &&UsableSong| song.song.id == *name;
-        let ends = |song: &&UsableSong| song.song.id.contains(name.as_str());
+        let holds = |song: &&UsableSong| song.song.id.contains(name.as_str());
         let matching: Vec<&UsableSong> = match songs.iter().find(is_it) {
             Some(song) => vec![song],
-            None => songs.iter().filter(ends).collect(),
+            None => songs.iter().filter(holds).collect(),
         };
         match matching.as_slice() {
             [] => bail!(
@@ -99,7 +100,9 @@ fn whole(session: &Session, config: &Config, song: &UsableSong, folder: &Path) -
     let centres = config.mel.band_centres_hz();
     let svg =
         spectrogram_svg(&log_mel(config, &mel, &centres), &song.song.id, Placement::Standalone)?;
-    let path = folder.join(format!("{}.svg", file_name(&song.song.id)));
+    let hash = blake3::hash(song.song.id.as_bytes()).to_hex();
+    let title = readable(&song.song.title);
+    let path = folder.join(format!("{title}-{}.svg", &hash[..8]));
     session.write(&path, svg.as_bytes())?;
     Ok(Picture { file: path.display().to_string(), songs: vec![song.song.id.clone()] })
 }
@@ -144,19 +147,11 @@ fn grid(
     Ok(Picture { file: path.display().to_string(), songs })
 }
 
-fn log_mel<'a>(config: &Config, decibels: &'a [f32], centres: &'a [f64]) -> LogMel<'a> {
-    LogMel {
+fn log_mel<'a>(config: &Config, decibels: &'a [f32], centres: &'a [f64]) -> SpectrogramView<'a> {
+    SpectrogramView {
         decibels,
-        layout: LogMelLayout::TimeMajor,
+        layout: SpectrogramLayout::TimeMajor,
         band_centres_hz: centres,
         seconds_per_frame: config.seconds_per_frame(),
     }
-}
-
-/// The path of a song as one name.
-fn file_name(id: &str) -> String {
-    let plain = |letter: char| {
-        if letter.is_alphanumeric() || "-_ ".contains(letter) { letter } else { '-' }
-    };
-    id.chars().take(80).map(plain).collect()
 }

@@ -10,7 +10,7 @@ use cantus_baseline::{
     SongGaussianPlan, SongVectorMachine, SongVectorMachineConfig,
 };
 use cantus_corpus::Part;
-use cantus_eval::{BootstrapOptions, ClipPrediction, Metrics, Predictions};
+use cantus_eval::{BootstrapOptions, ClipPrediction, METRICS_FORMAT, Metrics, Predictions};
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,11 @@ use crate::stages::preprocess::UsableSong;
 use crate::stages::split;
 use crate::stages::trial::Songs;
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
+
+/// Songs to learn from, above which no support vector machines are trained: they hold a number for
+/// each two.
+const MOST_SONGS_FOR_MACHINES: usize = 5_000;
 
 /// A method of an age before networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +104,8 @@ pub(crate) fn stage(run: &Path) -> Stage {
 /// What the scores are made of: the clips of the training and the test part.
 pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Fingerprint {
     let labels = clips::labels(&songs.usable);
-    let mut builder = Fingerprint::builder("baseline", FORMAT_VERSION);
+    let mut builder =
+        Fingerprint::builder("baseline", FORMAT_VERSION).setting("metrics_format", METRICS_FORMAT);
     if let Some(split) = split::expected(config, songs, run) {
         let parts = [
             ("training", PartSongs::of(Part::Train, &split, &songs.usable)),
@@ -128,18 +133,37 @@ pub(crate) fn run(
     let Some(asked) = features(session, config, &test)? else { return Ok(Outcome::Interrupted) };
     let known = Labelled { songs: known, classes: training.classes(&labels)? };
     let truth = test.classes(&labels)?;
+    // A method that has no scores any more leaves none behind.
+    for method in Method::ALL {
+        forget(&predictions_path(run, method))?;
+    }
     let mut methods = Vec::new();
     for method in Method::ALL {
         let said = match method {
             Method::MfccLda => by_clip(&known, &asked, labels.len()),
             Method::GaussianNearest => by_nearest_song(&known, &asked, labels.len()),
+            Method::GaussianSvm if known.songs.len() > MOST_SONGS_FOR_MACHINES => {
+                let failure = format!(
+                    "{} songs to learn from are more than the {MOST_SONGS_FOR_MACHINES} that \
+                     machines are trained on",
+                    known.songs.len()
+                );
+                methods.push(MethodScores { method, metrics: None, failure: Some(failure) });
+                continue;
+            }
             Method::GaussianSvm => by_song_machine(&known, &asked, labels.len()),
         };
         let said = match said {
             Ok(said) => said,
             // An artist without a song in the training part, say: the others are scored all the same.
             Err(error) => {
-                let failure = Some(error.to_string());
+                let failure = match &error {
+                    BaselineError::EmptyClass { class } => {
+                        format!("no song of `{}` is in the training part", labels[*class])
+                    }
+                    _ => error.to_string(),
+                };
+                let failure = Some(failure);
                 methods.push(MethodScores { method, metrics: None, failure });
                 continue;
             }
@@ -217,14 +241,15 @@ fn by_clip(
     let mut rows = Vec::new();
     let mut classes = Vec::new();
     for (song, class) in known.songs.iter().zip(&known.classes) {
-        rows.extend(song.clips.clone()?.concat());
+        rows.extend(song.clips.as_ref().map_err(Clone::clone)?.iter().flatten());
         classes.extend(std::iter::repeat_n(*class, song.n_clips));
     }
     let n_features = rows.len() / classes.len().max(1);
     let config = LinearDiscriminantConfig::default();
     let discriminant = LinearDiscriminant::fit(&rows, n_features, &classes, n_classes, &config)?;
     let of_song = |song: &SongFeatures| {
-        song.clips.clone()?.iter().map(|clip| discriminant.probabilities(clip)).collect()
+        let clips = song.clips.as_ref().map_err(Clone::clone)?;
+        clips.iter().map(|clip| discriminant.probabilities(clip)).collect()
     };
     asked.iter().map(of_song).collect()
 }
@@ -291,6 +316,15 @@ impl Asked<'_> {
             }
         }
         Ok(Predictions::new(labels.to_vec(), clips)?)
+    }
+}
+
+fn forget(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 

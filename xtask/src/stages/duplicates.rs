@@ -4,7 +4,7 @@
 //! two of its parts.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cantus_corpus::{NearDuplicate, NearDuplicateOptions, near_duplicates};
@@ -35,13 +35,20 @@ pub(crate) struct NearDuplicates {
     pairs: Vec<NearDuplicate>,
 }
 
-/// Where the pairs are saved.
-pub(crate) fn path(store: &Store) -> PathBuf {
-    store.folder().join("near-duplicates.json")
+/// Where the pairs among these songs are saved: beside the spectrograms, each selection of songs for
+/// itself.
+pub(crate) fn path(store: &Store, songs: &[UsableSong]) -> PathBuf {
+    let mut hasher = blake3::Hasher::new();
+    for song in songs {
+        hasher.update(&(song.song.id.len() as u64).to_le_bytes());
+        hasher.update(song.song.id.as_bytes());
+    }
+    let name = format!("near-duplicates-{}.json", &hasher.finalize().to_hex()[..8]);
+    store.folder().join(name)
 }
 
-fn fingerprint_path(store: &Store) -> PathBuf {
-    store.folder().join("near-duplicates.fingerprint.json")
+fn fingerprint_path(path: &Path) -> PathBuf {
+    path.with_extension("fingerprint.json")
 }
 
 /// The stage, what it should be made of, and whether it is.
@@ -50,15 +57,17 @@ pub(crate) fn check(
     songs: &[UsableSong],
     force: bool,
 ) -> Result<(Stage, Fingerprint, Freshness)> {
-    let stage = Stage::new("duplicates").after("preprocess").output(path(store));
+    let path = path(store, songs);
+    let stage = Stage::new("duplicates").after("preprocess").output(&path);
     let options = options(store);
     let sounds = songs.iter().map(|song| (song.song.id.as_str(), song.sound_hash.as_str()));
     let wanted = Fingerprint::builder("duplicates", FORMAT_VERSION)
         .setting("words", options.words)
+        .setting("bits", options.bits)
         .setting("most_bit_errors", options.most_bit_errors)
         .input_set("songs", sounds)
         .build();
-    let saved = Fingerprint::load(fingerprint_path(store))?;
+    let saved = Fingerprint::load(fingerprint_path(&path))?;
     let freshness = stage.check(&saved, &wanted, force);
     Ok((stage, wanted, freshness))
 }
@@ -70,17 +79,20 @@ pub(crate) fn run(
     songs: &[UsableSong],
     wanted: &Fingerprint,
 ) -> Result<Outcome> {
-    Fingerprint::invalidate(fingerprint_path(store))?;
+    let path = path(store, songs);
+    Fingerprint::invalidate(fingerprint_path(&path))?;
     let Some(words) = fingerprints(session, songs)? else { return Ok(Outcome::Interrupted) };
     let options = options(store);
+    let pairs = near_duplicates(&words, &options, || !session.interrupt.is_asked());
+    let Some(pairs) = pairs else { return Ok(Outcome::Interrupted) };
     let found = NearDuplicates {
         seconds_alike: SECONDS_ALIKE,
         most_bit_errors: options.most_bit_errors,
         frames_per_second: store.frames_per_second(),
-        pairs: near_duplicates(&words, &options),
+        pairs,
     };
-    session.write(&path(store), &serde_json::to_vec_pretty(&found)?)?;
-    wanted.save(fingerprint_path(store))?;
+    session.write(&path, &serde_json::to_vec_pretty(&found)?)?;
+    wanted.save(fingerprint_path(&path))?;
     Ok(Outcome::Done)
 }
 
@@ -108,14 +120,14 @@ fn fingerprints(
 
 fn options(store: &Store) -> NearDuplicateOptions {
     let words = (SECONDS_ALIKE * store.frames_per_second()).round() as usize;
-    NearDuplicateOptions { words, ..NearDuplicateOptions::default() }
+    let bits = store.n_mels().saturating_sub(1).clamp(1, cantus_mel::FINGERPRINT_BITS) as u32;
+    NearDuplicateOptions { words, bits, ..NearDuplicateOptions::default() }
 }
 
 impl NearDuplicates {
     /// The pairs of a corpus; none where the stage has not run.
-    pub(crate) fn read(store: &Store) -> Result<Self> {
-        let path = path(store);
-        let bytes = match std::fs::read(&path) {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let bytes = match std::fs::read(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self::default());
             }
@@ -133,15 +145,17 @@ impl NearDuplicates {
 
     /// What stands in two parts, in words.
     pub(crate) fn describe(&self, pair: &NearDuplicate, parts: [cantus_corpus::Part; 2]) -> String {
+        let seconds = |words: f64| words / self.frames_per_second;
         format!(
-            "`{}` ({}) and `{}` ({}) hold the same recording, {:.1} s apart: {:.0} % of what they \
-             have in common is alike, with {:.0} % of its bits different",
+            "`{}` ({}) and `{}` ({}) hold the same recording, {:.1} s apart: {:.0} s of {:.0} s are \
+             alike, in the best of them with {:.0} % of the bits different",
             pair.first,
             parts[0],
             pair.second,
             parts[1],
-            pair.lag as f64 / self.frames_per_second,
-            100.0 * pair.alike,
+            seconds(pair.lag as f64),
+            seconds(pair.alike_words as f64),
+            seconds(pair.common_words as f64),
             100.0 * pair.bit_errors,
         )
     }

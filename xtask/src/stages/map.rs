@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use cantus_cache::SpectrogramStore;
 use cantus_crnn::Model;
-use cantus_eval::{ClipMap, MapClip, MapSong, TsnePlan};
+use cantus_eval::{ClipMap, EvalError, MapClip, MapSong, TsnePlan};
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
 use cantus_train::ClipSet;
 
@@ -20,6 +20,9 @@ use crate::stages::train;
 use crate::stages::trial::Songs;
 
 const FORMAT_VERSION: u32 = 1;
+
+/// More clips than this are too many for the eye, and for a map whose time grows with their square.
+const MOST_CLIPS: usize = 100_000;
 
 /// Songs whose spectrograms are in memory at a time.
 const SONGS_AT_ONCE: usize = 64;
@@ -65,6 +68,11 @@ pub(crate) fn run(
     let Some(clips) = embedded(session, config, &model.model()?, &all)? else {
         return Ok(Outcome::Interrupted);
     };
+    let every = clips.len().div_ceil(MOST_CLIPS).max(1);
+    if every > 1 {
+        session.progress.say(format!("the map shows one clip in {every}"));
+    }
+    let mut clips: Vec<MapClip> = one_in(every, clips);
     let dimensions = clips.first().map_or(0, |clip| clip.features.len());
     let points: Vec<f32> = clips.iter().flat_map(|clip| clip.features.iter().copied()).collect();
     let plan = TsnePlan { seed: config.seed, ..TsnePlan::default() };
@@ -79,12 +87,18 @@ pub(crate) fn run(
         }
     });
     bar.finish_and_clear();
-    let laid_out = laid_out?;
+    match laid_out {
+        // So few all lie in one place.
+        Err(EvalError::TooFewPoints { .. }) => {}
+        laid_out => {
+            for (clip, position) in clips.iter_mut().zip(laid_out?.positions) {
+                clip.position = position;
+            }
+        }
+    }
     if session.interrupt.is_asked() {
         return Ok(Outcome::Interrupted);
     }
-    let clips = clips.into_iter().zip(laid_out.positions);
-    let clips = clips.map(|(clip, position)| MapClip { position, ..clip }).collect();
     let songs = all.songs.iter().zip(classes).map(|(song, class)| MapSong {
         song_id: song.song.id.clone(),
         class,
@@ -93,6 +107,17 @@ pub(crate) fn run(
     let map = ClipMap::new(model.labels, songs.collect(), clips)?.with_mean_songs();
     map.write_parquet(AtomicFile::create(path(run))?)?.commit()?;
     Ok(Outcome::Done)
+}
+
+/// One in so many of each song's clips, the first of each song for certain.
+fn one_in(every: usize, clips: Vec<MapClip>) -> Vec<MapClip> {
+    let mut of_song = (usize::MAX, 0);
+    let is_taken = |clip: &MapClip| {
+        of_song = if of_song.0 == clip.song { (clip.song, of_song.1 + 1) } else { (clip.song, 0) };
+        of_song.1 % every == 0
+    };
+    let mut is_taken = is_taken;
+    clips.into_iter().filter(|clip| is_taken(clip)).collect()
 }
 
 fn all<'a>(songs: &'a Songs<'_>) -> PartSongs<'a> {
@@ -140,5 +165,5 @@ fn embedded(
 /// The map that the stage left.
 pub(crate) fn read(run: &Path) -> Result<ClipMap> {
     let path = path(run);
-    Ok(ClipMap::read_parquet(&path).map_err(|error| Damaged::new(path, "report", error))?)
+    Ok(ClipMap::read_parquet(&path).map_err(|error| Damaged::to_delete(path, "report", error))?)
 }

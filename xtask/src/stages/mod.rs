@@ -1,5 +1,5 @@
-//! The stages, one a file, in the order of the data: scan, preprocess, duplicates, split, train, evaluate,
-//! baseline, map, report. [`trial`] brings them up to date.
+//! The stages, one a file, in the order of the data: scan, preprocess, duplicates, split, baseline,
+//! train, evaluate, map, report. [`trial`] brings them up to date.
 
 pub(crate) mod baseline;
 mod clips;

@@ -15,7 +15,7 @@ use crate::session::{Session, SongProblem};
 use crate::settings::Config;
 use crate::stages::clips::PartSongs;
 use crate::stages::trial::{Songs, Trial};
-use crate::stages::{baseline, duplicates, evaluate, map, split, timing, train};
+use crate::stages::{baseline, evaluate, map, split, timing, train};
 
 const FORMAT_VERSION: u32 = 4;
 
@@ -26,7 +26,12 @@ pub(crate) fn page_path(run: &Path) -> PathBuf {
 
 /// The stage with its outputs.
 pub(crate) fn stage(run: &Path) -> Stage {
-    Stage::new("report").after("evaluate").after("baseline").after("map").output(page_path(run))
+    Stage::new("report")
+        .after("evaluate")
+        .after("duplicates")
+        .after("baseline")
+        .after("map")
+        .output(page_path(run))
 }
 
 /// What the page is made of.
@@ -38,7 +43,7 @@ pub(crate) fn wanted(session: &Session, songs: &Songs<'_>, run: &Path) -> Result
         ("metrics", evaluate::metrics_path(run)),
         ("predictions", evaluate::predictions_path(run)),
         ("split", split::path(run)),
-        ("near duplicates", duplicates::path(songs.store)),
+        ("near duplicates", songs.near_duplicates.clone()),
         ("baselines", baseline::path(run)),
         ("map", map::path(run)),
     ];

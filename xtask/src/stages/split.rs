@@ -9,13 +9,13 @@ use cantus_pipeline::{Fingerprint, Stage};
 
 use crate::session::Session;
 use crate::settings::Config;
-use crate::stages::duplicates::{self, NearDuplicates};
+use crate::stages::duplicates::NearDuplicates;
 use crate::stages::trial::Songs;
 
 /// Of `split.tsv`, and of the `config.toml` that is saved with it.
 const FORMAT_VERSION: u32 = 2;
 
-/// Pairs of near duplicates that are named in a warning each.
+/// Songs or pairs of them that are named in a line each.
 const MOST_PAIRS_TOLD: usize = 5;
 
 /// The split of a run.
@@ -60,6 +60,12 @@ pub(crate) fn run(session: &Session, config: &Config, songs: &Songs<'_>, run: &P
     for warning in warnings(&split, songs)? {
         session.progress.warn(warning);
     }
+    for song in songs.dropped.iter().take(MOST_PAIRS_TOLD) {
+        session.progress.say(format!("left out: {} {}", song.song, song.reason));
+    }
+    if songs.dropped.len() > MOST_PAIRS_TOLD {
+        session.progress.say(format!("left out: {} more", songs.dropped.len() - MOST_PAIRS_TOLD));
+    }
     let mut table = Vec::new();
     split.write_tsv(&mut table)?;
     session.write(&path(run), &table)
@@ -85,7 +91,7 @@ fn check_no_leak(split: &Split, songs: &Songs<'_>) -> Result<()> {
 pub(crate) fn warnings(split: &Split, songs: &Songs<'_>) -> Result<Vec<String>> {
     let mut warnings: Vec<String> =
         split.review(&songs.corpus).iter().map(ToString::to_string).collect();
-    let near = NearDuplicates::read(songs.store)?;
+    let near = NearDuplicates::read(&songs.near_duplicates)?;
     let across = split.near_duplicates_across(near.pairs());
     let told = across.iter().take(MOST_PAIRS_TOLD);
     warnings.extend(told.map(|(pair, parts)| near.describe(pair, *parts)));
@@ -93,7 +99,7 @@ pub(crate) fn warnings(split: &Split, songs: &Songs<'_>) -> Result<Vec<String>> 
         warnings.push(format!(
             "{} more such pairs; all are in `{}`",
             across.len() - MOST_PAIRS_TOLD,
-            duplicates::path(songs.store).display()
+            songs.near_duplicates.display()
         ));
     }
     Ok(warnings)

@@ -27,12 +27,12 @@ pub(crate) enum StageName {
     Duplicates,
     /// Songs to parts.
     Split,
+    /// Clips to scores, by older methods.
+    Baseline,
     /// Clips to weights.
     Train,
     /// Weights to scores.
     Evaluate,
-    /// The same clips by older methods.
-    Baseline,
     /// Clips to places on a plane.
     Map,
     /// Scores to a page.
@@ -42,9 +42,9 @@ pub(crate) enum StageName {
 /// The stages of a run; those before are its corpus'.
 const OF_A_RUN: [StageName; 6] = [
     StageName::Split,
+    StageName::Baseline,
     StageName::Train,
     StageName::Evaluate,
-    StageName::Baseline,
     StageName::Map,
     StageName::Report,
 ];
@@ -97,6 +97,10 @@ pub(crate) struct Songs<'a> {
     pub(crate) usable: Vec<UsableSong>,
     /// The same as a corpus.
     pub(crate) corpus: Corpus,
+    /// Where the pairs of them and of all others that are alike are listed.
+    pub(crate) near_duplicates: PathBuf,
+    /// The songs left out because another has the same sound.
+    pub(crate) dropped: Vec<SongProblem>,
     /// The songs that this trial cannot use, sorted: unreadable, not decoded, or too short for its
     /// clips.
     pub(crate) unusable: Vec<SongProblem>,
@@ -169,6 +173,7 @@ impl Trial {
                 return Ok(interrupted_before_split(session, &store, &scanned, seconds));
             }
         }
+        self.note_seconds(&seconds, last)?;
         if last > StageName::Preprocess {
             let all = store.usable(&scanned);
             let (_, wanted, freshness) =
@@ -176,14 +181,15 @@ impl Trial {
             if !freshness.is_fresh() {
                 let started = Instant::now();
                 let outcome = duplicates::run(session, &store, &all, &wanted)?;
-                seconds.0.push(("duplicates", started.elapsed().as_secs_f64()));
+                let took = ("duplicates", started.elapsed().as_secs_f64());
+                seconds.0.push(took);
                 if outcome == Outcome::Interrupted {
                     return Ok(interrupted_before_split(session, &store, &scanned, seconds));
                 }
+                self.note_seconds(&StageSeconds(vec![took]), last)?;
             }
         }
         let songs = self.songs(session, &store, &scanned, last)?;
-        self.note_seconds(&seconds, last)?;
         for name in last.of_a_run() {
             let (stage, wanted, freshness) = self.check(session, name, &songs, force(name))?;
             if freshness.is_fresh() {
@@ -279,15 +285,14 @@ impl Trial {
         last: StageName,
     ) -> Result<Songs<'a>> {
         let mut usable = store.usable(scanned);
+        let near_duplicates = duplicates::path(store, &usable);
+        let mut dropped = Vec::new();
         let mut unusable = [scanned.unusable.clone(), store.failures(scanned)].concat();
-        if last > StageName::Preprocess {
+        if last >= StageName::Split {
             // Left out before the split: in it they would take places that no clip fills.
             let short = clips::too_short(&usable, &self.config);
             usable.retain(|usable| short.iter().all(|short| short.song != usable.song.id));
             unusable.extend(short);
-            if self.config.drop_duplicates {
-                unusable.extend(drop_duplicates(&mut usable));
-            }
         }
         unusable.sort();
         for song in &unusable {
@@ -298,8 +303,11 @@ impl Trial {
             session.add_damaged(song.clone());
         }
         let corpus = corpus_of(&usable, scanned)?;
-        let corpus =
-            if last > StageName::Preprocess { self.chosen(corpus, &mut usable)? } else { corpus };
+        let corpus = if last >= StageName::Split {
+            self.chosen(corpus, &mut usable, &mut dropped)?
+        } else {
+            corpus
+        };
         if self.config.shuffle_labels {
             let labels = shuffled_labels(&corpus, self.config.seed);
             for usable in &mut usable {
@@ -308,32 +316,42 @@ impl Trial {
                 }
             }
         }
-        Ok(Songs { store, usable, corpus, unusable, damaged })
+        Ok(Songs { store, usable, corpus, near_duplicates, dropped, unusable, damaged })
     }
 
-    /// What the settings take of the corpus: some artists, and so many seconds of each.
-    fn chosen(&self, mut corpus: Corpus, usable: &mut Vec<UsableSong>) -> Result<Corpus> {
+    /// What the settings take of the corpus: some artists, each sound once, so many seconds of each
+    /// artist.
+    fn chosen(
+        &self,
+        mut corpus: Corpus,
+        usable: &mut Vec<UsableSong>,
+        dropped: &mut Vec<SongProblem>,
+    ) -> Result<Corpus> {
         if let Some(artists) = &self.config.artists {
             let chosen = artists.of(&corpus, self.config.seed)?;
-            corpus.songs.retain(|song| chosen.contains(&song.artist));
+            usable.retain(|usable| chosen.contains(&usable.song.artist));
         }
+        if self.config.drop_duplicates {
+            *dropped = drop_duplicates(usable);
+        }
+        keep(&mut corpus, usable);
         if let Some(cap) = self.config.max_seconds_per_artist {
             let seconds =
                 usable.iter().map(|usable| (usable.song.id.clone(), usable.seconds)).collect();
             corpus.cap_seconds_per_artist(cap, &seconds)?;
+            let is_kept = |usable: &UsableSong| {
+                corpus.songs.binary_search_by(|song| song.id.cmp(&usable.song.id)).is_ok()
+            };
+            usable.retain(is_kept);
         }
-        // Both are sorted by id.
-        usable.retain(|usable| {
-            corpus.songs.binary_search_by(|song| song.id.cmp(&usable.song.id)).is_ok()
-        });
         Ok(corpus)
     }
 
-    /// The songs that have a spectrogram.
+    /// The songs that the trial uses.
     pub(crate) fn usable(&self, session: &Session) -> Result<Vec<UsableSong>> {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
-        Ok(store.usable(&scanned))
+        Ok(self.songs(session, &store, &scanned, StageName::Split)?.usable)
     }
 
     /// What is stored of the corpus now.
@@ -429,9 +447,8 @@ impl StageName {
     /// The stages of a run that this one needs, in their order, and itself.
     fn of_a_run(self) -> impl Iterator<Item = Self> {
         OF_A_RUN.into_iter().filter(move |&name| {
-            // The older methods learn from the split alone.
-            let is_needed = self != Self::Baseline || !matches!(name, Self::Train | Self::Evaluate);
-            name <= self && is_needed
+            // Scores stand beside the older methods'; a training needs none.
+            name <= self && !(self == Self::Train && name == Self::Baseline)
         })
     }
 
@@ -475,6 +492,13 @@ fn damaged(usable: &[UsableSong]) -> impl Iterator<Item = SongProblem> {
         reason: usable.damage.clone(),
         hint: Some("put a whole copy in its place, and the same command takes it".to_owned()),
     })
+}
+
+/// Keeps the songs of a corpus that can be used. Both are sorted by id.
+fn keep(corpus: &mut Corpus, usable: &[UsableSong]) {
+    corpus
+        .songs
+        .retain(|song| usable.binary_search_by(|usable| usable.song.id.cmp(&song.id)).is_ok());
 }
 
 /// Takes out all but the first of the songs with the same sound, and says which.

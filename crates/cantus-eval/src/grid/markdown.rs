@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Grid, GridSummary, Level};
+use super::{Grid, GridPoint, GridSummary, Level, PublishedScore};
 use crate::bootstrap::Estimate;
 
 impl Grid {
@@ -42,13 +42,21 @@ impl Grid {
             let point = &row[0].point;
             let model = escaped(&point.model);
             line(text, &format!("| {model} | {} | {} |", point.split, cells.join(" | ")));
-            self.published_row(level, &point.split, &clips, text);
+            self.published_row(level, point, &clips, text);
         }
         text.push('\n');
     }
 
-    fn published_row(&self, level: Level, split: &str, clips: &[(f64, &str)], text: &mut String) {
-        let of_row = |score: &&super::PublishedScore| score.level == level && score.split == split;
+    fn published_row(
+        &self,
+        level: Level,
+        point: &GridPoint,
+        clips: &[(f64, &str)],
+        text: &mut String,
+    ) {
+        let of_row = |score: &&PublishedScore| {
+            score.level == level && score.split == point.split && score.model == point.model
+        };
         if !self.published.iter().any(|score| of_row(&score)) {
             return;
         }
@@ -62,7 +70,7 @@ impl Grid {
                 })
             })
             .collect();
-        line(text, &format!("| the paper's | {split} | {} |", cells.join(" | ")));
+        line(text, &format!("| the paper's | {} | {} |", point.split, cells.join(" | ")));
     }
 
     fn parts(&self, text: &mut String) {

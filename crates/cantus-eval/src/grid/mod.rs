@@ -140,6 +140,8 @@ impl GridTrial {
 /// The figure that a paper printed for a point of a grid, to stand beside ours.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublishedScore {
+    /// The network, as [`GridPoint::model`] names it.
+    pub model: String,
     /// `song` or `album`.
     pub split: String,
     /// Clip length in seconds.

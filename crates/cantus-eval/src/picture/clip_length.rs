@@ -180,7 +180,7 @@ impl<'a> Axes<'a> {
                     style: style(index),
                     path: path(&points),
                     points,
-                    published: self.published(grid, level, index),
+                    published: self.published(grid, model, level, index),
                 }
             })
             .collect()
@@ -202,9 +202,16 @@ impl<'a> Axes<'a> {
         points
     }
 
-    fn published(&self, grid: &Grid, level: Level, split: usize) -> Vec<Published<'a>> {
+    fn published(
+        &self,
+        grid: &Grid,
+        model: &str,
+        level: Level,
+        split: usize,
+    ) -> Vec<Published<'a>> {
         let of_split = grid.published().iter().filter(|score| {
-            score.level == level && score.split == self.splits[split] && score.mean.is_finite()
+            let is_of_series = score.model == model && score.level == level;
+            is_of_series && score.split == self.splits[split] && score.mean.is_finite()
         });
         of_split
             .filter_map(|score| {

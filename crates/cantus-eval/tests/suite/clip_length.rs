@@ -214,6 +214,7 @@ fn each_of_several_models_has_a_row_of_panels_with_its_name() {
 #[test]
 fn published_scores_and_chance_are_marked_where_they_are_given() {
     let published = |level, clip_seconds, mean| PublishedScore {
+        model: "crnn2d".to_owned(),
         split: "album".to_owned(),
         clip_seconds,
         level,

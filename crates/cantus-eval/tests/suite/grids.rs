@@ -76,13 +76,15 @@ fn the_order_in_which_trials_came_changes_nothing() {
 #[test]
 fn the_tables_have_a_row_a_split_a_column_a_clip_length_and_the_papers_figures_below() {
     let published = PublishedScore {
+        model: "crnn2d".to_owned(),
         split: "song".to_owned(),
         clip_seconds: 3.0,
         level: Level::Clip,
         mean: 0.765,
         best: 0.768,
     };
-    let text = grid().beside(vec![published]).to_markdown();
+    let of_another = PublishedScore { model: "mfcc-lda".to_owned(), ..published.clone() };
+    let text = grid().beside(vec![published, of_another]).to_markdown();
     let clips = text.split("## ").nth(1).unwrap();
     let rows: Vec<&str> = clips.lines().filter(|line| line.starts_with('|')).collect();
     assert_eq!(rows[0], "| model | split | 3s | 10s |");

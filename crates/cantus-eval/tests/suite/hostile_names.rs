@@ -1,9 +1,9 @@
 //! Names that try to break out of pictures and pages.
 
 use cantus_eval::{
-    BootstrapOptions, ClipMap, EpochRecord, EvalError, MapClip, MapPoint, MapSong, Metrics,
-    PartCounts, Placement, Predictions, ReportInput, SongRemark, StageTiming, confusion_svg,
-    history_svg, parse_history, render_report, scatter_svg, song_votes,
+    BaselineScores, BootstrapOptions, ClipMap, EpochRecord, EvalError, LevelScores, MapClip,
+    MapPoint, MapSong, Metrics, PartCounts, Placement, Predictions, ReportInput, SongRemark,
+    StageTiming, confusion_svg, history_svg, parse_history, render_report, scatter_svg, song_votes,
 };
 use roxmltree::{Document, ParsingOptions};
 
@@ -94,6 +94,20 @@ fn hostile_report() -> String {
         vec![SongRemark { song_id: SCRIPT.to_owned(), remark: "\u{1}</td>".to_owned() }];
     input.damaged.clone_from(&input.skipped);
     input.map = Some(hostile_map());
+    let scores = LevelScores::from(&input.metrics.clip);
+    let baseline = BaselineScores {
+        name: SCRIPT.to_owned(),
+        explanation: SCRIPT.to_owned(),
+        clip: Some(scores),
+        song: Some(scores),
+        failure: None,
+    };
+    let failed = Some(SCRIPT.to_owned());
+    input.baselines = vec![
+        BaselineScores { clip: None, song: None, failure: failed, ..baseline.clone() },
+        BaselineScores { song: None, ..baseline.clone() },
+        baseline,
+    ];
     render_report(&input).unwrap()
 }
 
@@ -314,6 +328,7 @@ fn a_report_shows_everything_it_is_given() {
     let document = parse(&page);
     let ids: Vec<&str> = document.descendants().filter_map(|node| node.attribute("id")).collect();
     for id in [
+        "baselines",
         "history",
         "artists",
         "confusion",

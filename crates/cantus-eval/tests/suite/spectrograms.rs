@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cantus_eval::{
-    ArtistClip, EvalError, LogMel, LogMelLayout, Placement, spectrogram_grid_svg, spectrogram_svg,
+    ArtistClip, EvalError, Placement, SpectrogramLayout, SpectrogramView, spectrogram_grid_svg,
+    spectrogram_svg,
 };
 use roxmltree::{Document, Node};
 
@@ -18,16 +19,16 @@ fn paper_centres() -> Vec<f64> {
     (1..=128).map(|band| hz(f64::from(band) * last / 129.0)).collect()
 }
 
-fn spectrogram<'a>(decibels: &'a [f32], centres: &'a [f64]) -> LogMel<'a> {
-    LogMel {
+fn spectrogram<'a>(decibels: &'a [f32], centres: &'a [f64]) -> SpectrogramView<'a> {
+    SpectrogramView {
         decibels,
-        layout: LogMelLayout::TimeMajor,
+        layout: SpectrogramLayout::TimeMajor,
         band_centres_hz: centres,
         seconds_per_frame: 0.032,
     }
 }
 
-fn draw(spectrogram: &LogMel<'_>) -> String {
+fn draw(spectrogram: &SpectrogramView<'_>) -> String {
     spectrogram_svg(spectrogram, "A song", Placement::Standalone).unwrap()
 }
 
@@ -106,7 +107,10 @@ fn both_layouts_of_one_spectrogram_are_one_picture() {
     let centres = [1e3, 2e3, 3e3];
     let time_major: Vec<f32> = (0..12).map(|index| -(index as f32).powi(2)).collect();
     let mel_major: Vec<f32> = (0..12).map(|index| time_major[index % 4 * 3 + index / 4]).collect();
-    let clip = LogMel { layout: LogMelLayout::MelMajor, ..spectrogram(&mel_major, &centres) };
+    let clip = SpectrogramView {
+        layout: SpectrogramLayout::MelMajor,
+        ..spectrogram(&mel_major, &centres)
+    };
     assert_eq!(draw(&clip), draw(&spectrogram(&time_major, &centres)));
 }
 
@@ -212,7 +216,7 @@ fn a_value_that_is_no_level_is_refused_by_frame_and_band() {
         levels[7] = value;
         let centres = [1e3, 2e3, 3e3];
         let time_major = spectrogram(&levels, &centres);
-        let mel_major = LogMel { layout: LogMelLayout::MelMajor, ..time_major };
+        let mel_major = SpectrogramView { layout: SpectrogramLayout::MelMajor, ..time_major };
         for (drawn, place) in [(time_major, (2, 1)), (mel_major, (3, 1))] {
             let error = spectrogram_svg(&drawn, "song", Placement::Inline).unwrap_err();
             let EvalError::SpectrogramValue { frame, band, .. } = error else {
@@ -226,24 +230,24 @@ fn a_value_that_is_no_level_is_refused_by_frame_and_band() {
 #[test]
 fn sizes_and_axes_that_do_not_fit_together_are_refused() {
     let sound = spectrogram(&[0.0; 6], &[1e3, 2e3]);
-    let problem = |spectrogram: LogMel<'_>| {
+    let problem = |spectrogram: SpectrogramView<'_>| {
         let error = spectrogram_svg(&spectrogram, "song", Placement::Inline).unwrap_err();
         error.to_string()
     };
     let cases = [
-        (LogMel { decibels: &[], ..sound }, "0 values in 2 mel bands"),
-        (LogMel { decibels: &[0.0; 5], ..sound }, "5 values in 2 mel bands"),
-        (LogMel { band_centres_hz: &[], ..sound }, "6 values in 0 mel bands"),
+        (SpectrogramView { decibels: &[], ..sound }, "0 values in 2 mel bands"),
+        (SpectrogramView { decibels: &[0.0; 5], ..sound }, "5 values in 2 mel bands"),
+        (SpectrogramView { band_centres_hz: &[], ..sound }, "6 values in 0 mel bands"),
         (
-            LogMel { band_centres_hz: &[2e3, 2e3], ..sound },
+            SpectrogramView { band_centres_hz: &[2e3, 2e3], ..sound },
             "mel bands whose frequencies do not rise",
         ),
         (
-            LogMel { band_centres_hz: &[1e3, f64::NAN], ..sound },
+            SpectrogramView { band_centres_hz: &[1e3, f64::NAN], ..sound },
             "mel bands whose frequencies do not rise",
         ),
-        (LogMel { seconds_per_frame: 0.0, ..sound }, "frames of 0 s"),
-        (LogMel { seconds_per_frame: f64::NAN, ..sound }, "frames of NaN s"),
+        (SpectrogramView { seconds_per_frame: 0.0, ..sound }, "frames of 0 s"),
+        (SpectrogramView { seconds_per_frame: f64::NAN, ..sound }, "frames of NaN s"),
     ];
     for (spectrogram, expected) in cases {
         assert_eq!(problem(spectrogram), format!("the spectrogram \"song\" has {expected}"));

@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use crate::outcome::Outcome;
 use crate::progress::Pieces;
 use crate::session::Session;
-use crate::stages::evaluate;
-use crate::stages::trial::{StageName, Trial, TrialOutcome};
+use crate::stages::trial::{StageName, Trial};
+use crate::stages::{baseline, evaluate};
 
 /// How each trial ended, in the order given; none of one that was not begun.
 type Ended = Vec<Option<Result<Outcome>>>;
@@ -63,14 +63,7 @@ fn run_one(
     let name = trial.config.run_name()?;
     let own = session.telling(session.progress.of_piece(pieces, number, &name));
     let started = Instant::now();
-    let done = trial.bring_up_to_date(&own, StageName::Evaluate).and_then(|network| {
-        if network.outcome == Outcome::Interrupted {
-            return Ok(network);
-        }
-        // Not told twice: its songs are the same.
-        let older = trial.bring_up_to_date(&own, StageName::Baseline)?;
-        Ok(TrialOutcome { outcome: network.outcome.and(older.outcome), ..network })
-    });
+    let done = trial.bring_up_to_date(&own, StageName::Evaluate);
     // One that this corpus does not allow, such as a split by album of artists with one album, is no
     // reason to leave out the others.
     let done = match done {
@@ -84,6 +77,11 @@ fn run_one(
     if done.outcome != Outcome::Interrupted {
         let worked = !done.seconds.0.is_empty();
         pieces.end(number, worked);
+        for method in baseline::read_scores(&trial.run)? {
+            if let Some(failure) = method.failure {
+                own.progress.warn(format!("{} has no scores: {failure}", method.method.as_str()));
+            }
+        }
         let metrics = evaluate::read_metrics(&trial.run)?;
         session.progress.say(format!(
             "{name}: weighted F1 {:.3} by clip, {:.3} by song, {}  ({})",

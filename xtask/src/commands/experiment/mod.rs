@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use cantus_eval::{
-    BootstrapOptions, Grid, GridPoint, GridTrial, Level, Metrics, Placement, Predictions,
-    clip_length_svg,
+    BootstrapOptions, Grid, GridPoint, GridTrial, Level, Metrics, PartCounts, Placement,
+    Predictions, clip_length_svg,
 };
 use cantus_pipeline::AtomicFile;
 
@@ -78,9 +78,10 @@ fn grid(
             .all(|ended| matches!(ended, Some(Ok(_))));
         position += folds.len();
         if is_whole {
-            done.push(scored(session, folds)?);
+            let parts = folds[0].parts(session)?;
+            done.push(scored(&parts, folds)?);
             for method in Method::ALL {
-                let older = scored_by(session, folds, method)?;
+                let older = scored_by(&parts, folds, method)?;
                 // Once for all networks on the same clips.
                 let is_new = |older: &GridTrial| {
                     let is_same =
@@ -116,7 +117,7 @@ fn differ_by_fold(a: &Config, b: &Config) -> bool {
 }
 
 /// The scores of an older method on the same parts; none where it has none.
-fn scored_by(session: &Session, folds: &[Trial], method: Method) -> Result<Option<GridTrial>> {
+fn scored_by(parts: &[PartCounts], folds: &[Trial], method: Method) -> Result<Option<GridTrial>> {
     let mut predictions = Vec::new();
     for fold in folds {
         let scores = baseline::read_scores(&fold.run)?;
@@ -127,11 +128,11 @@ fn scored_by(session: &Session, folds: &[Trial], method: Method) -> Result<Optio
         predictions.push(baseline::read_predictions(&fold.run, method)?);
     }
     let metrics = Metrics::new(&Predictions::pooled(predictions)?, &BootstrapOptions::default())?;
-    grid_trial(session, folds, method.as_str(), &metrics).map(Some)
+    Ok(Some(grid_trial(parts, folds, method.as_str(), &metrics)))
 }
 
 /// The scores of one split, or of all folds pooled.
-fn scored(session: &Session, folds: &[Trial]) -> Result<GridTrial> {
+fn scored(parts: &[PartCounts], folds: &[Trial]) -> Result<GridTrial> {
     let (first, config) = (&folds[0], &folds[0].config);
     let metrics = if folds.len() == 1 {
         evaluate::read_metrics(&first.run)?
@@ -140,16 +141,11 @@ fn scored(session: &Session, folds: &[Trial]) -> Result<GridTrial> {
             folds.iter().map(|fold| evaluate::read_predictions(&fold.run)).collect();
         Metrics::new(&Predictions::pooled(predictions?)?, &BootstrapOptions::default())?
     };
-    grid_trial(session, folds, config.model.name.as_str(), &metrics)
+    Ok(grid_trial(parts, folds, config.model.name.as_str(), &metrics))
 }
 
-fn grid_trial(
-    session: &Session,
-    folds: &[Trial],
-    model: &str,
-    metrics: &Metrics,
-) -> Result<GridTrial> {
-    let (first, config) = (&folds[0], &folds[0].config);
+fn grid_trial(parts: &[PartCounts], folds: &[Trial], model: &str, metrics: &Metrics) -> GridTrial {
+    let config = &folds[0].config;
     let point = GridPoint {
         model: model.to_owned(),
         split: config.split.to_string(),
@@ -157,7 +153,7 @@ fn grid_trial(
         clip_seconds: config.clip.seconds(),
     };
     let pooled = (folds.len() > 1).then_some(folds.len());
-    Ok(GridTrial::new(point, config.seed, pooled, first.parts(session)?, metrics))
+    GridTrial::new(point, config.seed, pooled, parts.to_vec(), metrics)
 }
 
 /// Writes the tables into a folder of this grid's own, beside its runs.

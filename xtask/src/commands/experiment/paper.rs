@@ -40,7 +40,8 @@ pub(super) fn scores_on(corpus: &str) -> Vec<PublishedScore> {
         columns.iter().zip(scores).filter_map(|((split, level), score)| {
             let (mean, best) = (*score)?;
             let (split, level) = ((*split).to_owned(), *level);
-            Some(PublishedScore { split, clip_seconds: *clip_seconds, level, mean, best })
+            let (model, clip_seconds) = ("crnn2d".to_owned(), *clip_seconds);
+            Some(PublishedScore { model, split, clip_seconds, level, mean, best })
         })
     });
     scores.collect()

@@ -15,7 +15,7 @@ pub(crate) fn album_path(artist: &str, album: &str) -> PathBuf {
 }
 
 /// Letters, digits and few signs of a name, short enough for any file system.
-fn readable(name: &str) -> String {
+pub(crate) fn readable(name: &str) -> String {
     let mut safe = String::new();
     for letter in name.chars() {
         let letter = if letter.is_alphanumeric() || "-_+".contains(letter) { letter } else { '-' };

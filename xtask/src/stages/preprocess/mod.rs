@@ -23,6 +23,7 @@ use crate::settings::Config;
 use crate::stages::scan::Scanned;
 
 use album_file::album_path;
+pub(crate) use album_file::readable;
 use front_end::FrontEnd;
 use index::Index;
 use rows::{Row, RowMaker, RowSource};
@@ -107,6 +108,11 @@ impl Store {
     /// The settings of the spectrograms, as they travel through cache and model.
     pub(crate) fn front_end(&self) -> &BTreeMap<String, String> {
         self.front_end.key_values()
+    }
+
+    /// Mel bands of a spectrogram.
+    pub(crate) fn n_mels(&self) -> usize {
+        self.front_end.mel().n_mels
     }
 
     /// Frames of a second of a spectrogram.

@@ -178,13 +178,21 @@ fn trainer(
     let saved = Fingerprint::load(checkpoints::fingerprint_path(run))?;
     let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == belongs_to);
     for path in checkpoints::paths(run).into_iter().filter(|_| is_same) {
-        let Ok(bytes) = std::fs::read(&path) else { continue };
+        let bytes = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            read => read.with_context(|| format!("cannot read `{}`", path.display()))?,
+        };
         match Trainer::resume(&bytes, config.train.clone(), network()?, data.clone()) {
             Ok(trainer) => return Ok(trainer),
-            Err(error) => tracing::warn!(
-                "the checkpoint {} cannot be taken up, training goes back: {error}",
-                path.display()
-            ),
+            Err(error) => {
+                tracing::warn!(
+                    "the checkpoint {} cannot be taken up, training goes back: {error}",
+                    path.display()
+                );
+                // Or the next one would push it into the place of the good one before it.
+                std::fs::remove_file(&path)
+                    .with_context(|| format!("cannot remove `{}`", path.display()))?;
+            }
         }
     }
     checkpoints::forget(run)?;

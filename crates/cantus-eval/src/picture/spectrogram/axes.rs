@@ -1,6 +1,6 @@
 //! Where frequencies and times stand beside a spectrogram.
 
-use super::LogMel;
+use super::SpectrogramView;
 use crate::picture::axis::{Tick, between, round_step};
 use crate::picture::pixel;
 
@@ -67,7 +67,7 @@ pub(super) struct TimeAxis {
 /// Times along `width` pixels that stand for `frames` of the spectrogram, a mark in every
 /// `pixels_per_mark` at most.
 pub(super) fn time_axis(
-    spectrogram: &LogMel<'_>,
+    spectrogram: &SpectrogramView<'_>,
     frames: usize,
     width: f64,
     pixels_per_mark: f64,

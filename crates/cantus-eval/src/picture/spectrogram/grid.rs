@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::axes::{TimeAxis, frequency_ticks, time_axis};
 use super::image::{Image, Scale, colour_bar};
-use super::{BAR_WIDTH, LogMel, title_columns};
+use super::{BAR_WIDTH, SpectrogramView, title_columns};
 use crate::error::EvalError;
 use crate::picture::axis::Tick;
 use crate::picture::{Placement, STYLE, pixel};
@@ -38,7 +38,7 @@ pub struct ArtistClip<'a> {
     /// The song's name, or its path: of that, the end is shown.
     pub song: &'a str,
     /// The clip.
-    pub spectrogram: LogMel<'a>,
+    pub spectrogram: SpectrogramView<'a>,
 }
 
 /// A picture of a clip of each of several artists, row by row, on one scale of levels and the same

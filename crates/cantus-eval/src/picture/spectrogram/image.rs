@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::LogMel;
+use super::SpectrogramView;
 use super::colour_map::palette;
 use crate::error::EvalError;
 use crate::picture::axis::{Tick, between, round_step};
@@ -23,7 +23,7 @@ pub(super) struct Scale {
 
 impl Scale {
     /// From the quietest to the loudest of all, 80 dB at most; checked spectrograms.
-    pub(super) fn of<'a>(spectrograms: impl Iterator<Item = &'a LogMel<'a>>) -> Self {
+    pub(super) fn of<'a>(spectrograms: impl Iterator<Item = &'a SpectrogramView<'a>>) -> Self {
         let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
         for level in spectrograms.flat_map(|spectrogram| spectrogram.decibels) {
             low = low.min(*level);
@@ -57,7 +57,7 @@ pub(super) struct Image {
 }
 
 impl Image {
-    pub(super) fn of(spectrogram: &LogMel<'_>, scale: Scale) -> Self {
+    pub(super) fn of(spectrogram: &SpectrogramView<'_>, scale: Scale) -> Self {
         let (frames, bands) = (spectrogram.frames(), spectrogram.bands());
         let frames_per_column = frames.div_ceil(MOST_COLUMNS);
         let columns = frames.div_ceil(frames_per_column);

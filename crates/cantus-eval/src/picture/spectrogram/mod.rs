@@ -22,7 +22,7 @@ const MOST_DECIBELS_FROM_NOUGHT: f32 = 10_000.0;
 
 /// How the values of a spectrogram follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogMelLayout {
+pub enum SpectrogramLayout {
     /// `decibels[frame * bands + band]`: whole songs, as they stand in files.
     TimeMajor,
     /// `decibels[band * frames + frame]`: clips, as networks read them.
@@ -33,18 +33,18 @@ pub enum LogMelLayout {
 ///
 /// `frames` is what `decibels` holds over the number of bands.
 #[derive(Clone, Copy, Debug)]
-pub struct LogMel<'a> {
+pub struct SpectrogramView<'a> {
     /// Levels in decibel, of any reference: frames times bands, at least one frame.
     pub decibels: &'a [f32],
     /// In which order.
-    pub layout: LogMelLayout,
+    pub layout: SpectrogramLayout,
     /// The middle of each mel band in Hz, rising: one a band.
     pub band_centres_hz: &'a [f64],
     /// From one frame to the next: hop length over sample rate.
     pub seconds_per_frame: f64,
 }
 
-impl LogMel<'_> {
+impl SpectrogramView<'_> {
     fn bands(&self) -> usize {
         self.band_centres_hz.len()
     }
@@ -56,8 +56,8 @@ impl LogMel<'_> {
     /// In decibel.
     fn level(&self, frame: usize, band: usize) -> f32 {
         match self.layout {
-            LogMelLayout::TimeMajor => self.decibels[frame * self.bands() + band],
-            LogMelLayout::MelMajor => self.decibels[band * self.frames() + frame],
+            SpectrogramLayout::TimeMajor => self.decibels[frame * self.bands() + band],
+            SpectrogramLayout::MelMajor => self.decibels[band * self.frames() + frame],
         }
     }
 
@@ -85,8 +85,8 @@ impl LogMel<'_> {
             return Ok(());
         };
         let (frame, band) = match self.layout {
-            LogMelLayout::TimeMajor => (index / bands, index % bands),
-            LogMelLayout::MelMajor => (index % self.frames(), index / self.frames()),
+            SpectrogramLayout::TimeMajor => (index / bands, index % bands),
+            SpectrogramLayout::MelMajor => (index % self.frames(), index / self.frames()),
         };
         let value = self.decibels[index];
         Err(EvalError::SpectrogramValue { spectrogram: of.to_owned(), frame, band, value })

@@ -5,7 +5,7 @@ use minijinja::value::Serde;
 
 use super::axes::{frequency_ticks, time_axis};
 use super::image::{Image, Scale, colour_bar};
-use super::{BAR_WIDTH, LogMel, title_columns};
+use super::{BAR_WIDTH, SpectrogramView, title_columns};
 use crate::error::EvalError;
 use crate::picture::{Placement, STYLE, pixel};
 use crate::template::render;
@@ -31,7 +31,7 @@ const PIXELS_PER_MARK: f64 = 70.0;
 /// [`EvalError::SpectrogramValue`] for the first value that is no level, and the template engine's
 /// and the PNG encoder's, as [`EvalError::Draw`].
 pub fn spectrogram_svg(
-    spectrogram: &LogMel<'_>,
+    spectrogram: &SpectrogramView<'_>,
     title: &str,
     placement: Placement,
 ) -> Result<String, EvalError> {
@@ -68,7 +68,7 @@ pub fn spectrogram_svg(
 }
 
 /// What is to be seen, in words.
-fn remark(spectrogram: &LogMel<'_>, image: &Image) -> String {
+fn remark(spectrogram: &SpectrogramView<'_>, image: &Image) -> String {
     let (bands, frames) = (spectrogram.bands(), spectrogram.frames());
     let milliseconds = (spectrogram.seconds_per_frame * 1e5).round() / 100.0;
     let frames = format!("{bands} mel bands, {frames} frames of {milliseconds} ms");

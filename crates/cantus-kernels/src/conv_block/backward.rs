@@ -368,49 +368,72 @@ impl WithSimd for BackwardSample<'_> {
             .activations
             .is_none()
             .then(|| Buffer::take(layer.outputs.count * layer.lines_plane(layer.pool.0)));
-        for (row, lines) in layer.rows().enumerate() {
-            let (values, plane, offset) = if let Some(values) = &mut again {
-                let plane = layer.lines_plane(layer.pool.0);
-                let mut destination = Destination { values, plane, offset: 0 };
-                let lines = lines.clone();
-                layer.activations_of(simd, input, pass.parameters, lines, &mut destination, None);
-                (&values[..], plane, 0)
-            } else {
-                let kept = pass.convolved.activations.as_deref().unwrap_or_default();
-                let values = &kept[of_sample(layer.activation_sample())];
-                (values, layer.activation_plane(), lines.start * pitch * GROUP)
-            };
-            for group in 0..layer.outputs.count {
-                let start = (group * planes.length + planes.lead + lines.start * pitch) * GROUP;
-                layer.activation.run(ActivationGradient {
-                    simd,
-                    layer,
-                    slopes,
-                    values: &values[group * plane + offset..],
-                    place: (row, group),
-                    gradient,
-                    positions,
-                    lines: lines.len(),
-                    dz: &mut dz[start..],
-                    bias: &mut bias[group * GROUP..(group + 1) * GROUP],
-                });
-            }
-        }
+        let mut rows = layer.rows().enumerate().peekable();
         let (inputs, filters) = (layer.inputs, layer.outputs);
-        let pair = SampleAndGradient { source: input, inputs, dz, filters, planes };
-        layer.method.add_weight_gradient(simd, pair, pass.gradient_layout(), weight);
-        match pass.filters {
-            BackwardFilters::Few(filters) => {
-                let channels = layer.shape.channels;
-                convolve_to_few(simd, dz, planes, layer.outputs, filters, channels, dx);
+        let mut done = 0;
+        for band in layer.backward_bands() {
+            while let Some((row, lines)) = rows.next_if(|(_, lines)| lines.end <= band.end) {
+                let (values, plane, offset) = if let Some(values) = &mut again {
+                    let plane = layer.lines_plane(layer.pool.0);
+                    let mut destination = Destination { values, plane, offset: 0 };
+                    let lines = lines.clone();
+                    let parameters = pass.parameters;
+                    layer.activations_of(simd, input, parameters, lines, &mut destination, None);
+                    (&values[..], plane, 0)
+                } else {
+                    let kept = pass.convolved.activations.as_deref().unwrap_or_default();
+                    let values = &kept[of_sample(layer.activation_sample())];
+                    (values, layer.activation_plane(), lines.start * pitch * GROUP)
+                };
+                for group in 0..layer.outputs.count {
+                    let start = (group * planes.length + planes.lead + lines.start * pitch) * GROUP;
+                    layer.activation.run(ActivationGradient {
+                        simd,
+                        layer,
+                        slopes,
+                        values: &values[group * plane + offset..],
+                        place: (row, group),
+                        gradient,
+                        positions,
+                        lines: lines.len(),
+                        dz: &mut dz[start..],
+                        bias: &mut bias[group * GROUP..(group + 1) * GROUP],
+                    });
+                }
             }
-            BackwardFilters::Groups(filters) => {
-                let plane = layer.activation_plane();
-                let mut grouped = Buffer::take(layer.inputs.count * plane);
-                let mut destination = Destination { values: &mut grouped, plane, offset: 0 };
-                let lines = 0..planes.height;
-                filters.convolve(simd, dz, planes, layer.outputs, lines, &mut destination);
-                layer.collect_channels(&grouped, plane, dx);
+            let is_last = band.end == planes.height;
+            let pair = SampleAndGradient { source: input, inputs, dz, filters, planes };
+            layer.method.add_weight_gradient(
+                simd,
+                pair,
+                band.clone(),
+                pass.gradient_layout(),
+                weight,
+            );
+            // Lines further down are reached into, which the next band computes. Of tiles there are
+            // two lines: an even number.
+            let reach = planes.reach().next_multiple_of(2);
+            let ready = if is_last { band.end } else { band.end.saturating_sub(reach).max(done) };
+            let lines = done..ready;
+            done = ready;
+            if lines.is_empty() {
+                continue;
+            }
+            let of_line = planes.width * layer.shape.channels;
+            let dx = &mut dx[lines.start * of_line..lines.end * of_line];
+            match pass.filters {
+                BackwardFilters::Few(filters) => {
+                    let channels = layer.shape.channels;
+                    let filters = (&filters[..], channels);
+                    convolve_to_few(simd, dz, planes, layer.outputs, filters, lines, dx);
+                }
+                BackwardFilters::Groups(filters) => {
+                    let plane = layer.lines_plane(lines.len());
+                    let mut grouped = Buffer::take(layer.inputs.count * plane);
+                    let mut destination = Destination { values: &mut grouped, plane, offset: 0 };
+                    filters.convolve(simd, dz, planes, layer.outputs, lines, &mut destination);
+                    layer.collect_channels(&grouped, plane, dx);
+                }
             }
         }
     }

@@ -137,15 +137,15 @@ impl Panel<'_> {
 /// Convolves back to fewer than [`GROUP`] channels: a dot product for each pixel and channel.
 ///
 /// `weights` is `[channel][tap][group of filters][filter in the group]`, the kernel turned by half
-/// a circle; `dx` is `[line, column, channel]` without margins.
+/// a circle; `dx` is `[line, column, channel]` of some lines, without margins.
 #[inline(always)]
 pub(crate) fn convolve_to_few<S: Simd>(
     simd: S,
     source: &[f32],
     planes: &Planes,
     groups: Groups,
-    weights: &[f32],
-    channels: usize,
+    (weights, channels): (&[f32], usize),
+    lines: Range<usize>,
     dx: &mut [f32],
 ) {
     const PIXELS: usize = 8;
@@ -153,9 +153,10 @@ pub(crate) fn convolve_to_few<S: Simd>(
     let per_channel = taps.len() * groups.padded();
     assert_eq!(source.len(), groups.sample(planes), "a sample");
     assert_eq!(weights.len(), channels * per_channel, "weights");
-    assert_eq!(dx.len(), planes.height * planes.width * channels, "a gradient");
+    assert!(lines.end <= planes.height, "lines of the plane");
+    assert_eq!(dx.len(), lines.len() * planes.width * channels, "a gradient");
     for (channel, weights) in weights.chunks_exact(per_channel).enumerate() {
-        for (line, dx) in dx.chunks_exact_mut(planes.width * channels).enumerate() {
+        for (line, dx) in lines.clone().zip(dx.chunks_exact_mut(planes.width * channels)) {
             for column in (0..planes.width).step_by(PIXELS) {
                 let first = planes.lead + line * planes.pitch + column;
                 let mut sums = [simd.splat_f32s(0.0); PIXELS];

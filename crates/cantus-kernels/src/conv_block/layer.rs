@@ -12,6 +12,9 @@ use super::weights::FilterShape;
 use super::winograd::Tiles;
 use crate::activation::Activation;
 
+/// Numbers of the gradient that are gone back through at a time: half a mebibyte.
+const NUMBERS_AT_A_TIME: usize = 128 * 1024;
+
 /// The sizes of a block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Layer {
@@ -69,6 +72,23 @@ impl Layer {
             }
         };
         (rows * row).min(self.planes.height)
+    }
+
+    /// The lines that are gone back through at a time: whole rows of windows, so many that what one
+    /// step writes the next finds in the second cache.
+    pub(crate) fn backward_bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let row = self.pool.0;
+        let lines = match self.method {
+            // It takes whole samples.
+            Method::Amx(_) => self.planes.height,
+            Method::Direct | Method::Winograd => {
+                let of_row = row * self.planes.pitch * self.outputs.padded();
+                let rows = (NUMBERS_AT_A_TIME / of_row).max(1);
+                // Tiles are two lines high.
+                if (rows * row).is_multiple_of(2) { rows * row } else { 2 * rows * row }
+            }
+        };
+        self.stretches(lines)
     }
 
     fn stretches(&self, lines: usize) -> impl Iterator<Item = Range<usize>> + use<> {

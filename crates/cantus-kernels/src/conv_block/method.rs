@@ -59,19 +59,27 @@ impl Method {
         GradientLayout::new(inputs, steps, outputs, panel)
     }
 
-    /// Adds what one sample gives to the sums of the filters' gradient.
+    /// Adds what some lines of one sample give to the sums of the filters' gradient. All lines one
+    /// part after the other, of even numbers of lines but the last, give the same bits as all at once.
+    ///
+    /// # Panics
+    /// Where a method that takes whole samples only is given less.
     #[inline(always)]
     pub(crate) fn add_weight_gradient<S: Simd>(
         self,
         simd: S,
         pair: SampleAndGradient<'_>,
+        lines: Range<usize>,
         layout: GradientLayout,
         sums: &mut [f32],
     ) {
         match self {
-            Self::Direct => weight_gradient::add_weight_gradient(simd, pair, layout, sums),
-            Self::Winograd => winograd::add_weight_gradient(simd, pair, layout, sums),
-            Self::Amx(parts) => amx::add_weight_gradient(pair, layout, parts, sums),
+            Self::Direct => weight_gradient::add_weight_gradient(simd, pair, lines, layout, sums),
+            Self::Winograd => winograd::add_weight_gradient(simd, pair, lines, layout, sums),
+            Self::Amx(parts) => {
+                assert_eq!(lines, 0..pair.planes.height, "all lines");
+                amx::add_weight_gradient(pair, layout, parts, sums);
+            }
         }
     }
 

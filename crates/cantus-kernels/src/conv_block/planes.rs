@@ -51,6 +51,11 @@ impl Planes {
         self.kernel == (3, 3)
     }
 
+    /// How many lines above and below a pixel the kernel reaches.
+    pub(crate) fn reach(&self) -> usize {
+        self.kernel.0 / 2
+    }
+
     /// Pixels and their right margins.
     pub(crate) fn body(&self) -> usize {
         self.height * self.pitch

@@ -84,7 +84,7 @@ impl SampleAndGradient<'_> {
     }
 }
 
-/// Adds one sample's products to `gradient`.
+/// Adds the products of some lines of one sample to `gradient`.
 ///
 /// # Panics
 /// When a slice has not the size it must have.
@@ -92,16 +92,19 @@ impl SampleAndGradient<'_> {
 pub(crate) fn add_weight_gradient<S: Simd>(
     simd: S,
     pair: SampleAndGradient<'_>,
+    lines: Range<usize>,
     layout: GradientLayout,
     gradient: &mut [f32],
 ) {
     pair.check(layout, gradient);
     let SampleAndGradient { source, inputs, dz, planes, .. } = pair;
+    assert!(lines.end <= planes.height, "lines of the plane");
     let taps = planes.taps();
+    let pixels = lines.start * planes.pitch..lines.end * planes.pitch;
     // As few chunks as will do, all of a size: putting the sums back costs the same for each.
-    let chunk = planes.body().div_ceil(planes.body().div_ceil(CHUNK));
-    for first in (0..planes.body()).step_by(chunk) {
-        let count = chunk.min(planes.body() - first);
+    let chunk = pixels.len().div_ceil(pixels.len().div_ceil(CHUNK).max(1)).max(1);
+    for first in pixels.clone().step_by(chunk) {
+        let count = chunk.min(pixels.end - first);
         let products = Products { inputs: source, gradient: dz, count };
         // Where in the source the first of the pixels stands, seen from each group and tap.
         let start = |group: usize, tap: isize| {

@@ -109,12 +109,13 @@ pub(super) fn transform_output<S: Simd>(
     }
 }
 
-/// `A dy A'` of some tiles of a whole gradient in planes.
+/// `A dy A'` of some tiles of a gradient in planes, of those that begin at its line `first_line`.
 #[inline(always)]
 pub(super) fn transform_gradient<S: Simd>(
     simd: S,
     gradient: &[f32],
     (planes, groups): (&Planes, Groups),
+    first_line: usize,
     (tiles, chunk): (&Tiles, Range<usize>),
     (transforms, to): (&Transforms, &mut [f32]),
 ) {
@@ -125,7 +126,7 @@ pub(super) fn transform_gradient<S: Simd>(
             // Behind the last column and the last line stand the margins' zeros.
             let mut lines: [&[S::f32s]; 2] = [&[]; 2];
             for (i, pixels) in lines.iter_mut().enumerate() {
-                let pixel = planes.lead + (run.line + i) * planes.pitch + run.column;
+                let pixel = planes.lead + (first_line + run.line + i) * planes.pitch + run.column;
                 let range = pixel * GROUP..(pixel + 2 * run.count) * GROUP;
                 *pixels = S::as_simd_f32s(&plane[range]).0;
             }

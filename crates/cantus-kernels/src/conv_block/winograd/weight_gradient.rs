@@ -1,6 +1,8 @@
 //! The filters' gradient: at each position, products of the inputs' and the gradient's transforms,
 //! summed over tiles.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::POSITIONS;
@@ -10,7 +12,8 @@ use crate::buffers::Buffer;
 use crate::conv_block::planes::GROUP;
 use crate::conv_block::weight_gradient::{GradientLayout, Products, SampleAndGradient};
 
-/// Adds one sample's products to `gradient`, whose steps are the positions.
+/// Adds the products of some lines of one sample to `gradient`, whose steps are the positions. Tiles
+/// are two lines high: the number of lines is even, or they are the last.
 ///
 /// # Panics
 /// When a slice has not the size it must have.
@@ -18,12 +21,15 @@ use crate::conv_block::weight_gradient::{GradientLayout, Products, SampleAndGrad
 pub(crate) fn add_weight_gradient<S: Simd>(
     simd: S,
     pair: SampleAndGradient<'_>,
+    lines: Range<usize>,
     layout: GradientLayout,
     gradient: &mut [f32],
 ) {
     pair.check(layout, gradient);
     let SampleAndGradient { source, inputs, dz, filters, planes } = pair;
-    let tiles = Tiles::new(planes.height, planes.width);
+    assert!(lines.len().is_multiple_of(2) || lines.end == planes.height, "whole tiles");
+    assert!(lines.end <= planes.height, "lines of the plane");
+    let tiles = Tiles::new(lines.len(), planes.width);
     let groups = inputs.count + filters.count;
     let of_inputs = Transforms::new(tiles.chunk(groups), inputs.count);
     let of_gradient = Transforms::new(tiles.chunk(groups), filters.count);
@@ -35,7 +41,7 @@ pub(crate) fn add_weight_gradient<S: Simd>(
             simd,
             source,
             (planes, inputs),
-            0,
+            lines.start,
             (&tiles, chunk.clone()),
             (&of_inputs, &mut transformed),
         );
@@ -43,6 +49,7 @@ pub(crate) fn add_weight_gradient<S: Simd>(
             simd,
             dz,
             (planes, filters),
+            lines.start,
             (&tiles, chunk),
             (&of_gradient, &mut transformed_gradient),
         );

@@ -122,8 +122,8 @@ pub(crate) struct ExperimentFlags {
     /// The trials.
     #[command(flatten)]
     pub(crate) trial: TrialFlags,
-    /// Trials at once, which share the threads: two with one thread each end sooner than one after
-    /// the other with two. Each holds spectrograms of its own, see `--memory`
+    /// Trials at once, which share the threads: worth it where there are more cores than one
+    /// training keeps busy, some eight. Each holds spectrograms of its own, see `--memory`
     #[arg(long, value_name = "N", default_value_t = 1)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: u16,

@@ -37,22 +37,29 @@ pub(crate) struct Pieces {
     shares: Mutex<Vec<Option<f64>>>,
 }
 
+/// What all pieces come to.
+struct Sum {
+    ended: usize,
+    of: usize,
+    /// Shares of those that there was anything to do for, and how many these are.
+    done: f64,
+    worth: f64,
+    /// At the speed so far; none before there is any.
+    seconds_left: Option<f64>,
+}
+
 impl Pieces {
     /// Takes note of how far a piece is, 0 to 1.
     fn set(&self, number: usize, share: Option<f64>) {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        shares[number] = share;
-        let (done, of) = shares.iter().flatten().fold((0.0, 0.0), |(a, b), x| (a + x, b + 1.0));
-        let ended = shares.iter().filter(|share| share.is_none_or(|share| share >= 1.0)).count();
-        let all = shares.len();
-        drop(shares);
-        self.bar.set_length((1000.0 * of) as u64);
-        self.bar.set_position((1000.0 * done) as u64);
-        let left = match self.seconds_left(done, of) {
-            Some(seconds) => format!("  (left {})", duration(seconds)),
-            None => String::new(),
-        };
-        self.bar.set_message(format!("{ended}/{all} trials  {}{left}", duration(self.elapsed())));
+        self.shares.lock().unwrap_or_else(PoisonError::into_inner)[number] = share;
+        let sum = self.sum();
+        self.bar.set_length((1000.0 * sum.worth) as u64);
+        self.bar.set_position((1000.0 * sum.done) as u64);
+        let left = sum
+            .seconds_left
+            .map_or_else(String::new, |seconds| format!("  (left {})", duration(seconds)));
+        let elapsed = duration(self.started.elapsed().as_secs_f64());
+        self.bar.set_message(format!("{}/{} trials  {elapsed}{left}", sum.ended, sum.of));
     }
 
     /// Takes note that a piece is done; `worked` says whether there was anything to do.
@@ -62,14 +69,12 @@ impl Pieces {
 
     /// How many have ended, and the time that the rest will take, in words.
     pub(crate) fn summary(&self) -> String {
-        let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let (done, of) = shares.iter().flatten().fold((0.0, 0.0), |(a, b), x| (a + x, b + 1.0));
-        let ended = shares.iter().filter(|share| share.is_none_or(|share| share >= 1.0)).count();
-        let left = match self.seconds_left(done, of) {
-            Some(seconds) if ended < shares.len() => format!(", about {} left", duration(seconds)),
+        let sum = self.sum();
+        let left = match sum.seconds_left {
+            Some(seconds) if sum.ended < sum.of => format!(", about {} left", duration(seconds)),
             _ => String::new(),
         };
-        format!("{ended} of {} trials{left}", shares.len())
+        format!("{} of {} trials{left}", sum.ended, sum.of)
     }
 
     /// Takes the bar away.
@@ -77,13 +82,14 @@ impl Pieces {
         self.bar.finish_and_clear();
     }
 
-    fn elapsed(&self) -> f64 {
-        self.started.elapsed().as_secs_f64()
-    }
-
-    /// At the speed so far; none before there is any.
-    fn seconds_left(&self, done: f64, of: f64) -> Option<f64> {
-        (done > 0.0).then(|| self.elapsed() * (of - done) / done)
+    fn sum(&self) -> Sum {
+        let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = shares.iter().filter(|share| share.is_none_or(|share| share >= 1.0)).count();
+        let worth = shares.iter().flatten().count() as f64;
+        let done = shares.iter().flatten().sum::<f64>();
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let seconds_left = (done > 0.0).then(|| elapsed * (worth - done) / done);
+        Sum { ended, of: shares.len(), done, worth, seconds_left }
     }
 }
 

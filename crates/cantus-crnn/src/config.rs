@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::onnx::OnnxLayers;
 use crate::pass::Pass;
 use crate::tensors::{Wanted, WantedTensors};
 use crate::{Crnn1dConfig, Crnn2dConfig, CrnnError, RnnConfig};
@@ -145,6 +146,9 @@ pub(crate) trait Architecture {
 
     /// The last recurrent state, `[batch, unit]`, of `[batch, mel, frame]`.
     fn last_state(&self, pass: &mut Pass<'_>, x: &Tensor) -> Result<Tensor, CrnnError>;
+
+    /// Adds what [`last_state`](Self::last_state) does in evaluation to an ONNX graph.
+    fn add_to_onnx(&self, layers: &mut OnnxLayers<'_>) -> Result<(), CrnnError>;
 }
 
 /// Layers of a kind, and sizes, beyond which a configuration is refused: then no product of sizes

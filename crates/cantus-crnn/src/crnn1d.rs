@@ -3,6 +3,7 @@ use cantus_kernels::{Padding, conv1d, max_pool2d, relu};
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Architecture, check_layers, check_size};
+use crate::onnx::OnnxLayers;
 use crate::pass::Pass;
 use crate::tensors::WantedTensors;
 use crate::{CrnnError, GruForm};
@@ -96,5 +97,15 @@ impl Architecture for Crnn1dConfig {
         }
         let sequence = x.permute((2, 0, 1))?.contiguous()?;
         pass.gru_layers(sequence, self.gru_units.len(), self.gru_form)
+    }
+
+    fn add_to_onnx(&self, layers: &mut OnnxLayers<'_>) -> Result<(), CrnnError> {
+        for block in 1..=self.filters.len() {
+            layers.convolve(&format!("conv{block}"), &[0])?;
+            layers.relu(&format!("relu{block}"));
+            layers.max_pool(&format!("pool{block}"), &[self.pool_frames]);
+        }
+        layers.transpose("sequence", &[2, 0, 1]);
+        layers.gru_layers(&self.gru_units, self.gru_form)
     }
 }

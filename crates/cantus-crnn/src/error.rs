@@ -112,6 +112,15 @@ pub enum CrnnError {
         problem: String,
     },
 
+    /// The weights are more than an ONNX file can hold.
+    #[error(
+        "as ONNX the model would take {bytes} bytes, more than the 2^31 - 1 that the format allows"
+    )]
+    OnnxSize {
+        /// At least so many.
+        bytes: u64,
+    },
+
     /// A file could not be read.
     #[error("cannot read model `{path}`")]
     Io {

@@ -8,6 +8,7 @@ mod initial;
 mod loss;
 mod model;
 mod model_file;
+mod onnx;
 mod pass;
 mod random;
 mod rnn;

@@ -163,7 +163,7 @@ impl ModelFile {
         Self::from_bytes(&bytes).map_err(file_error)
     }
 
-    fn check(&self) -> Result<(), CrnnError> {
+    pub(crate) fn check(&self) -> Result<(), CrnnError> {
         self.config.validate()?;
         let labels_error = |problem| Err(CrnnError::Labels { problem });
         if self.labels.len() != self.config.classes() {

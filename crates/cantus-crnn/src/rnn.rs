@@ -2,6 +2,7 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{Architecture, check_layers};
+use crate::onnx::OnnxLayers;
 use crate::pass::Pass;
 use crate::tensors::WantedTensors;
 use crate::{CrnnError, GruForm};
@@ -59,5 +60,10 @@ impl Architecture for RnnConfig {
     fn last_state(&self, pass: &mut Pass<'_>, x: &Tensor) -> Result<Tensor, CrnnError> {
         let sequence = x.permute((2, 0, 1))?.contiguous()?;
         pass.lstm_layers(sequence, self.lstm_units.len(), self.gru_form)
+    }
+
+    fn add_to_onnx(&self, layers: &mut OnnxLayers<'_>) -> Result<(), CrnnError> {
+        layers.transpose("sequence", &[2, 0, 1]);
+        layers.lstm_layers(&self.lstm_units, self.gru_form)
     }
 }

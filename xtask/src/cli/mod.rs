@@ -92,6 +92,8 @@ pub(crate) enum Command {
     Report(TrialFlags),
     /// Draw spectrograms: a clip of each artist, or whole songs
     Visualize(VisualizeFlags),
+    /// Write a trained network in a form that other programs run
+    Export(ExportFlags),
     /// Say what is stale
     Status(StatusFlags),
     /// Time ours beside the peers
@@ -145,6 +147,22 @@ pub(crate) struct VisualizeFlags {
     /// Where to put the pictures [default: <data>/pictures/<corpus>]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Flags of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct ExportFlags {
+    /// As ONNX, into this file [default: model.onnx beside the weights]
+    #[arg(long, value_name = "FILE", required = true, num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "clap's form of a flag whose value may be left out")]
+    pub(crate) onnx: Option<Option<PathBuf>>,
+    /// The network of this run's folder or file of weights, as it is; nothing is trained
+    /// [default: that of the trial, trained first where it is stale]
+    #[arg(long, value_name = "RUN|FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// The trials.
+    #[command(flatten)]
+    pub(crate) trial: TrialFlags,
 }
 
 /// Flags of `fetch`.

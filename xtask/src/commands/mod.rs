@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod experiment;
+mod export;
 mod fetch;
 mod preprocess;
 mod status;
@@ -32,6 +33,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Baseline(flags) => trials::run(common, &flags, StageName::Baseline, progress),
         Command::Report(flags) => trials::run(common, &flags, StageName::Report, progress),
         Command::Experiment(flags) => experiment::run(common, &flags, progress),
+        Command::Export(flags) => export::run(common, &flags, progress),
         Command::Visualize(flags) => visualize::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {

@@ -13,7 +13,7 @@ use crate::cli::positive;
 use super::{Artists, ClipLength, Config, Layout, ModelName, Recipe};
 
 /// Which songs, and how they become spectrograms.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Corpus")]
 pub(crate) struct CorpusFlags {
     /// A corpus by name (`demo`, `freemusic-small`, `freemusic-albums`, `freemusic-all`), a folder
@@ -39,7 +39,7 @@ pub(crate) struct CorpusFlags {
 }
 
 /// Which trials: each list multiplies the number of trials.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Trial")]
 pub(crate) struct TrialFlags {
     /// Songs and front end.

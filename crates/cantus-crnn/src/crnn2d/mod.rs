@@ -8,6 +8,7 @@ use cantus_kernels::{
 
 use crate::CrnnError;
 use crate::config::{Architecture, check_layers, check_size, config_error};
+use crate::onnx::OnnxLayers;
 use crate::pass::Pass;
 use crate::tensors::WantedTensors;
 
@@ -109,6 +110,22 @@ impl Architecture for Crnn2dConfig {
         // A step is a frame: [mel, channel] of it, the channel fastest.
         let sequence = x.permute((2, 0, 1, 3))?.contiguous()?.flatten_from(2)?;
         pass.gru_layers(sequence, self.gru_units.len(), self.gru_form)
+    }
+
+    fn add_to_onnx(&self, layers: &mut OnnxLayers<'_>) -> Result<(), CrnnError> {
+        layers.normalise("norm0", self.batch_norm_epsilon)?;
+        layers.unsqueeze("channel", 1);
+        for (block, &(mel, frame)) in (1..).zip(&self.pools) {
+            layers.convolve(&format!("conv{block}"), &[KERNEL / 2; 2])?;
+            layers.elu(&format!("elu{block}"));
+            layers.normalise(&format!("norm{block}"), self.batch_norm_epsilon)?;
+            layers.max_pool(&format!("pool{block}"), &[mel, frame]);
+        }
+        // As in `last_state`: the channel is the fastest within a step.
+        layers.transpose("steps", &[3, 0, 2, 1]);
+        let channels = self.filters.last().copied().unwrap_or(0);
+        layers.reshape("sequence", &[0, 0, (self.mel_rows() * channels) as i64]);
+        layers.gru_layers(&self.gru_units, self.gru_form)
     }
 }
 

@@ -12,5 +12,7 @@ mod gradients;
 mod loss;
 mod model;
 mod model_file;
+mod onnx;
+mod onnx_reader;
 mod other_models;
 mod threads;

@@ -34,7 +34,7 @@ fn narrow_rnn(gru_form: GruForm) -> ModelConfig {
 }
 
 /// The networks by their names in the files.
-fn narrow(name: &str) -> ModelConfig {
+pub(crate) fn narrow(name: &str) -> ModelConfig {
     match name {
         "larger" => narrow_2d(Crnn2dConfig::larger(), &[4, 5, 16, 16, 7]).into(),
         "vgg" => {

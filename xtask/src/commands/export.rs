@@ -1,0 +1,130 @@
+//! `export`: a trained network in a form that other programs run.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use cantus_crnn::ModelFile;
+use serde::Serialize;
+
+use crate::cli::{CommonFlags, ExportFlags};
+use crate::commands::{print, print_json, status};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::session::Session;
+use crate::settings::{Config, TrialFlags};
+use crate::stages::train;
+use crate::stages::trial::{StageName, Trial};
+
+/// What `export --json` prints for each file.
+#[derive(Debug, Serialize)]
+struct Exported {
+    file: String,
+    weights: String,
+    bytes: usize,
+    labels: Vec<String>,
+    frames_per_clip: usize,
+    minimum_frames: usize,
+}
+
+/// Writes the network of `--weights`, or those of the trials, which are trained first where they are
+/// stale.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &ExportFlags,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let to = flags.onnx.as_ref().and_then(Option::as_deref);
+    // What `--force` makes anew is the file, and not a training of hours.
+    let common = &CommonFlags { force: false, ..common.clone() };
+    if let Some(given) = &flags.weights {
+        if flags.trial != TrialFlags::default() {
+            bail!(
+                "`--weights` names a network that is there, and the other flags a trial\n\n\
+                 hint: leave out one or the other"
+            );
+        }
+        let weights = weights_file(given)?;
+        if common.dry_run {
+            print(&format!("would write {}\n", target(&weights, to).display()));
+            return Ok(Outcome::Done);
+        }
+        return Session::writing(common, progress)?.run(|session| {
+            export(common, session, &ModelFile::read(&weights)?, &weights, to)?;
+            Ok(Outcome::Done)
+        });
+    }
+    if common.dry_run {
+        return status::run(common, &flags.trial, true, StageName::Train, progress);
+    }
+    let configs = flags.trial.trials()?;
+    if to.is_some() && configs.len() > 1 {
+        bail!(
+            "{} trials cannot be written to one file\n\n\
+             hint: without a name after `--onnx`, each is written into its run's folder",
+            configs.len()
+        );
+    }
+    Session::writing(common, progress)?.run(|session| trials(common, session, configs, to))
+}
+
+fn trials(
+    common: &CommonFlags,
+    session: &Session,
+    configs: Vec<Config>,
+    to: Option<&Path>,
+) -> Result<Outcome> {
+    let mut outcome = Outcome::Done;
+    for config in configs {
+        let trial = Trial::new(session, config)?;
+        outcome = outcome.and(trial.bring_up_to_date(session, StageName::Train)?.outcome);
+        if outcome == Outcome::Interrupted {
+            session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+            break;
+        }
+        let model = train::read_model(&trial.run)?;
+        export(common, session, &model, &train::model_path(&trial.run), to)?;
+    }
+    Ok(outcome)
+}
+
+/// The file of weights that a run's folder or a path to the file itself means.
+fn weights_file(given: &Path) -> Result<PathBuf> {
+    let weights = if given.is_dir() { train::model_path(given) } else { given.to_owned() };
+    if !weights.exists() {
+        bail!(
+            "there is no trained network at `{}`\n\n\
+             hint: name a run's folder, as `cargo xtask train` prints it, or a file of weights",
+            weights.display()
+        );
+    }
+    Ok(weights)
+}
+
+/// Where the ONNX file goes: beside the weights, unless the user says where.
+fn target(weights: &Path, to: Option<&Path>) -> PathBuf {
+    to.map_or_else(|| weights.with_extension("onnx"), Path::to_owned)
+}
+
+fn export(
+    common: &CommonFlags,
+    session: &Session,
+    model: &ModelFile,
+    weights: &Path,
+    to: Option<&Path>,
+) -> Result<()> {
+    let (path, onnx) = (target(weights, to), model.to_onnx()?);
+    session.write(&path, &onnx)?;
+    let exported = Exported {
+        file: path.display().to_string(),
+        weights: weights.display().to_string(),
+        bytes: onnx.len(),
+        labels: model.labels.clone(),
+        frames_per_clip: model.frames_per_clip,
+        minimum_frames: model.config.minimum_frames(),
+    };
+    if common.json {
+        return print_json(&exported);
+    }
+    print(&format!("{}\n", exported.file));
+    Ok(())
+}

@@ -43,7 +43,7 @@ fn ctrl_c_keeps_a_checkpoint_and_the_next_run_ends_with_the_bytes_of_an_undistur
 
     let checkout = Checkout::with_music();
     let child = checkout.start_quick("train", &MANY_EPOCHS);
-    wait_for(&checkout, "timing.jsonl");
+    wait_for(&checkout, "events.out.tfevents.0000000000.cantus");
     signal(&child, "INT");
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

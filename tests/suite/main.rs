@@ -10,4 +10,5 @@ mod duplicates;
 mod interrupt;
 mod manifests;
 mod pipeline;
+mod predict;
 mod staleness;

@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod experiment;
 mod fetch;
+mod predict;
 mod preprocess;
 mod status;
 mod summary;
@@ -33,6 +34,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Report(flags) => trials::run(common, &flags, StageName::Report, progress),
         Command::Experiment(flags) => experiment::run(common, &flags, progress),
         Command::Visualize(flags) => visualize::run(common, &flags, progress),
+        Command::Predict(flags) => predict::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)

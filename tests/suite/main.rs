@@ -11,4 +11,5 @@ mod export;
 mod interrupt;
 mod manifests;
 mod pipeline;
+mod predict;
 mod staleness;

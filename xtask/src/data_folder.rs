@@ -39,9 +39,14 @@ impl DataFolder {
         self.root.join("cache").join(store)
     }
 
+    /// All trials: `runs`.
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
     /// One trial: `runs/<corpus>/<run>`.
     pub(crate) fn run(&self, corpus: &str, run: &str) -> PathBuf {
-        self.root.join("runs").join(corpus).join(run)
+        self.runs().join(corpus).join(run)
     }
 
     /// The table of content hashes by file size and times.

@@ -96,6 +96,9 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
     if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
         return error.hint();
     }
+    if let Some(error) = error.downcast_ref::<cantus::CantusError>() {
+        return error.hint();
+    }
     if let Some(Damaged { command, is_to_be_deleted, .. }) = error.downcast_ref() {
         return Some(if *is_to_be_deleted {
             format!("delete it, and `cargo xtask {command}` makes it again")

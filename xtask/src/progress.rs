@@ -199,6 +199,11 @@ impl Progress {
         bar
     }
 
+    /// Does what writes to the terminal while no bar is on it.
+    pub(crate) fn suspend<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.bars.suspend(work)
+    }
+
     /// A notice for people, on standard error, above the bars; with `quiet` it is dropped.
     pub(crate) fn say(&self, line: impl AsRef<str>) {
         if !self.quiet {

@@ -1,5 +1,5 @@
 //! Makes up music in the mel domain and a grid of scores, and draws them: `spectrogram.svg` (a clip),
-//! `song.svg`, `artists.svg` and `clip_length.svg`.
+//! `song.svg`, `artists.svg`, `timeline.svg` and `clip_length.svg`.
 //!
 //! ```text
 //! cargo run --release --package cantus-eval --example made_up_pictures -- FOLDER
@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use cantus_eval::{
     ArtistClip, Estimate, Grid, GridPoint, GridTrial, Level, LevelScores, Placement,
-    PublishedScore, SpectrogramLayout, SpectrogramView, clip_length_svg, spectrogram_grid_svg,
-    spectrogram_svg,
+    PublishedScore, SpectrogramLayout, SpectrogramView, TimelineClip, clip_length_svg,
+    spectrogram_grid_svg, spectrogram_svg, timeline_svg,
 };
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -49,6 +49,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|(clip, (artist, song))| ArtistClip { artist, song, spectrogram: spectrogram(clip) })
         .collect();
     write("artists.svg", spectrogram_grid_svg(&clips, "Three seconds an artist", alone)?)?;
+
+    let (labels, told) = timeline();
+    let clips: Vec<TimelineClip<'_>> = (0..)
+        .zip(&told)
+        .map(|(clip, probabilities)| TimelineClip {
+            start_seconds: clip_start(clip),
+            probabilities,
+        })
+        .collect();
+    let seconds = clip_start(1);
+    write("timeline.svg", timeline_svg(&clips, seconds, &labels, "Who is it, and when?", alone)?)?;
 
     let (grid, levels) = (grid(), [Level::Clip, Level::SongVote]);
     let svg = clip_length_svg(&grid, &levels, Some(CHANCE), "F1 by clip length", alone)?;
@@ -109,6 +120,26 @@ fn names(artist: usize) -> (String, String) {
         _ => format!("{} {}", FIRST[artist % 5], SECOND[artist / 5]),
     };
     (name, format!("album_{}/{:02}-Song No. {artist}.mp3", artist % 3, artist % 9 + 1))
+}
+
+fn clip_start(clip: u32) -> f64 {
+    f64::from(clip) * CLIP_FRAMES as f64 * SECONDS_PER_FRAME
+}
+
+/// What a model might say of a song of twelve artists: a guest sings in its third quarter.
+fn timeline() -> (Vec<String>, Vec<Vec<f32>>) {
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let clips = 80;
+    let told = (0..clips).map(|clip| {
+        let singer = if (clips / 2..clips * 3 / 4).contains(&clip) { 3 } else { 5 };
+        let shares: Vec<f64> = (0..12)
+            .map(|artist| uniform(&mut random).powi(6) + if artist == singer { 2.0 } else { 0.0 })
+            .collect();
+        let sum: f64 = shares.iter().sum();
+        shares.into_iter().map(|share| (share / sum) as f32).collect()
+    });
+    let told = told.collect();
+    ((0..12).map(|artist| names(artist).0).collect(), told)
 }
 
 /// Scores as the paper has them: longer clips help clips, and songs up to a point.

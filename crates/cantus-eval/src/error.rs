@@ -252,6 +252,14 @@ pub enum EvalError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A clip cannot be on a timeline.
+    #[error("clip {clip} of the timeline {problem}")]
+    TimelineClip {
+        /// Its index among the clips given.
+        clip: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A file of a map is damaged, or is not one.
     #[error("{}: not a sound map file: {problem}", path.display())]
     DamagedMap {

@@ -28,8 +28,9 @@ pub use history::{EpochRecord, best_epoch, parse_history, read_history};
 pub use map::{ClipMap, MapClip, MapSong};
 pub use metrics::{LevelMetrics, METRICS_FORMAT, Metrics};
 pub use picture::{
-    ArtistClip, MapPoint, Placement, SpectrogramLayout, SpectrogramView, clip_length_svg,
-    confusion_svg, history_svg, scatter_svg, spectrogram_grid_svg, spectrogram_svg,
+    ArtistClip, MapPoint, Placement, SpectrogramLayout, SpectrogramView, TimelineClip,
+    clip_length_svg, confusion_svg, history_svg, scatter_svg, spectrogram_grid_svg,
+    spectrogram_svg, timeline_svg,
 };
 pub use predictions::{ClipPrediction, Predictions};
 pub use report::{BaselineScores, PartCounts, ReportInput, SongRemark, StageTiming, render_report};

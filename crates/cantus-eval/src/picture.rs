@@ -8,6 +8,8 @@ pub(crate) mod marker;
 pub(crate) mod palette;
 mod scatter;
 mod spectrogram;
+mod time_axis;
+mod timeline;
 
 pub use clip_length::clip_length_svg;
 pub use confusion::confusion_svg;
@@ -16,6 +18,7 @@ pub use scatter::{MapPoint, scatter_svg};
 pub use spectrogram::{
     ArtistClip, SpectrogramLayout, SpectrogramView, spectrogram_grid_svg, spectrogram_svg,
 };
+pub use timeline::{TimelineClip, timeline_svg};
 
 /// Colours and type of all pictures; they follow the reader's colour scheme.
 const STYLE: &str = include_str!("../templates/figure.css");

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod predict;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ pub(crate) use bench::{
     BenchCommand, BenchPreprocessFlags, BenchTrainFlags, KernelPath, Peer, PreprocessPeer,
     PreprocessWorker, Worker,
 };
+pub(crate) use predict::PredictFlags;
 
 use crate::corpora::demo::DemoSettings;
 use crate::corpora::freemusic::Profile;
@@ -94,6 +96,8 @@ pub(crate) enum Command {
     Visualize(VisualizeFlags),
     /// Write a trained network in a form that other programs run
     Export(ExportFlags),
+    /// Say who made recordings, by a trained model: one second by second, or many in a table
+    Predict(PredictFlags),
     /// Say what is stale
     Status(StatusFlags),
     /// Time ours beside the peers

@@ -5,6 +5,7 @@ mod demo;
 mod experiment;
 mod export;
 mod fetch;
+mod predict;
 mod preprocess;
 mod status;
 mod summary;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Experiment(flags) => experiment::run(common, &flags, progress),
         Command::Export(flags) => export::run(common, &flags, progress),
         Command::Visualize(flags) => visualize::run(common, &flags, progress),
+        Command::Predict(flags) => predict::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)

@@ -32,6 +32,9 @@ const DARK: [[u8; 3]; 10] = [
     [0xb3, 0x78, 0xfa],
 ];
 
+/// How many hues there are.
+pub(crate) const HUES: usize = LIGHT.len();
+
 /// A class's looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Look {

@@ -15,3 +15,4 @@ mod samples;
 mod scores_file;
 mod spectrograms;
 mod threads;
+mod timelines;

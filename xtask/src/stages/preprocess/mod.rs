@@ -3,7 +3,6 @@
 mod album_file;
 mod front_end;
 mod index;
-mod ordered;
 mod rows;
 mod writing;
 
@@ -17,6 +16,7 @@ use cantus_mel::LogMelPlan;
 use cantus_pipeline::{Freshness, Input, Reason, Stage};
 
 use crate::corpus_source::CorpusSource;
+use crate::ordered::for_each_in_order;
 use crate::outcome::Outcome;
 use crate::session::{Session, SongProblem};
 use crate::settings::Config;
@@ -30,6 +30,7 @@ use rows::{Row, RowMaker, RowSource};
 use writing::AlbumWriting;
 
 /// Changes with the numbers in the files or their columns; then every song is decoded anew.
+/// `cantus` names the newest whose numbers it makes.
 const FORMAT_VERSION: u32 = 4;
 
 /// The spectrograms of a corpus: where they lie, what is there and what is missing.
@@ -209,7 +210,7 @@ impl Store {
         let plan = LogMelPlan::new(self.front_end.mel())?;
         let maker = RowMaker { folder: &self.folder, front_end: &self.front_end, plan, scanned };
         let mut writing = AlbumWriting::new(&self.folder, &self.front_end, &mut self.index, &bar);
-        let result = ordered::for_each_in_order(
+        let result = for_each_in_order(
             rows.len(),
             rayon::current_num_threads(),
             || session.interrupt.is_asked(),

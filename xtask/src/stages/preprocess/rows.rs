@@ -1,7 +1,5 @@
 //! The rows of an album's file: decoded from a song, or kept from the file as it was.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,6 +8,7 @@ use cantus_cache::{AlbumFile, SongInfo};
 use cantus_corpus::Song;
 use cantus_mel::{LogMelPlan, MelError};
 
+use crate::panics::contain;
 use crate::stages::scan::Scanned;
 
 use super::front_end::FrontEnd;
@@ -117,8 +116,7 @@ impl RowMaker<'_> {
             reason,
             hint,
         };
-        // One song that trips a decoder must not end a run of a thousand.
-        let work = AssertUnwindSafe(|| {
+        let work = || {
             let of_audio = |error: AudioError| failed(error.to_string(), error.hint());
             let of_mel = |error: MelError| failed(error.to_string(), mel_hint(&error));
             let mut decoder =
@@ -137,10 +135,9 @@ impl RowMaker<'_> {
             }
             let seconds = stream.samples() as f64 / f64::from(decoder.sample_rate());
             Ok((decoder, sound, seconds, stream.finish().map_err(of_mel)?))
-        });
-        let (decoder, sound, seconds, mel) = catch_unwind(work).unwrap_or_else(|panic| {
-            Err(failed(format!("its decoder panicked: {}", panic_text(&*panic)), None))
-        })?;
+        };
+        let (decoder, sound, seconds, mel) = contain(work)
+            .unwrap_or_else(|panic| Err(failed(format!("its decoder panicked: {panic}"), None)))?;
         let info = SongInfo {
             id: song.id.clone(),
             artist: song.artist.clone(),
@@ -189,12 +186,4 @@ fn mel_hint(error: &MelError) -> Option<String> {
         ),
         _ => None,
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("no message")
 }

@@ -1,7 +1,6 @@
-//! Where frequencies and times stand beside a spectrogram.
+//! Where frequencies stand beside a spectrogram.
 
-use super::SpectrogramView;
-use crate::picture::axis::{Tick, between, round_step};
+use crate::picture::axis::Tick;
 use crate::picture::pixel;
 
 /// Octaves, as equalisers have them.
@@ -18,10 +17,6 @@ const OCTAVES: [(f64, &str); 8] = [
 /// Pixels from one frequency to the next, at least: the mel scale crowds low octaves, and those that
 /// would be closer go unnamed.
 const LEAST_DISTANCE: f64 = 14.0;
-/// From here on, times are minutes and seconds.
-const LONG_SECONDS: f64 = 90.0;
-/// Round numbers of seconds in a longer piece.
-const LONG_STEPS: [f64; 9] = [15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
 
 /// Frequencies along the bands' axis of `height` pixels, in Hz, from above.
 ///
@@ -55,36 +50,4 @@ fn row_of(hz: f64, centres: &[f64]) -> Option<f64> {
     // The highest band's filter ends half a band above its row: that frequency is worth naming.
     let reach = 0.6;
     (first - reach..last + reach).contains(&row).then(|| row.clamp(first, last))
-}
-
-/// The times along an axis.
-pub(super) struct TimeAxis {
-    pub(super) ticks: Vec<Tick>,
-    /// What the numbers are.
-    pub(super) name: &'static str,
-}
-
-/// Times along `width` pixels that stand for `frames` of the spectrogram, a mark in every
-/// `pixels_per_mark` at most.
-pub(super) fn time_axis(
-    spectrogram: &SpectrogramView<'_>,
-    frames: usize,
-    width: f64,
-    pixels_per_mark: f64,
-) -> TimeAxis {
-    let seconds = frames as f64 * spectrogram.seconds_per_frame;
-    let most = (width / pixels_per_mark).max(2.0);
-    let at = |time: f64| pixel(time / seconds * width);
-    if seconds < LONG_SECONDS {
-        let ticks = between(round_step(seconds, most), 0.0, seconds);
-        let ticks = ticks.map(|(time, text)| Tick { at: at(time), text }).collect();
-        return TimeAxis { ticks, name: "seconds" };
-    }
-    let step = LONG_STEPS.into_iter().find(|step| seconds / step <= most);
-    let step = step.unwrap_or_else(|| round_step(seconds, most));
-    let ticks = between(step, 0.0, seconds).map(|(time, _)| {
-        let whole = time as u64;
-        Tick { at: at(time), text: format!("{}:{:02}", whole / 60, whole % 60) }
-    });
-    TimeAxis { ticks: ticks.collect(), name: "minutes:seconds" }
 }

@@ -4,11 +4,12 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::axes::{TimeAxis, frequency_ticks, time_axis};
+use super::axes::frequency_ticks;
 use super::image::{Image, Scale, colour_bar};
 use super::{BAR_WIDTH, SpectrogramView, title_columns};
 use crate::error::EvalError;
 use crate::picture::axis::Tick;
+use crate::picture::time_axis::{TimeAxis, time_axis};
 use crate::picture::{Placement, STYLE, pixel};
 use crate::template::render;
 
@@ -154,7 +155,7 @@ fn columns(clips: usize) -> usize {
 /// What all panels share: those of the first clip, for as many frames as the longest has.
 fn axes(clips: &[ArtistClip<'_>], most_frames: usize) -> Option<(Vec<Tick>, TimeAxis)> {
     let first = &clips.first()?.spectrogram;
-    let times = time_axis(first, most_frames, PANEL_WIDTH, PIXELS_PER_MARK);
+    let times = time_axis(0.0, first.seconds(most_frames), PANEL_WIDTH, PIXELS_PER_MARK);
     Some((frequency_ticks(first.band_centres_hz, PANEL_HEIGHT), times))
 }
 

@@ -53,6 +53,11 @@ impl SpectrogramView<'_> {
         self.decibels.len() / self.bands()
     }
 
+    /// Length of so many frames.
+    fn seconds(&self, frames: usize) -> f64 {
+        frames as f64 * self.seconds_per_frame
+    }
+
     /// In decibel.
     fn level(&self, frame: usize, band: usize) -> f32 {
         match self.layout {

@@ -3,10 +3,11 @@
 use minijinja::context;
 use minijinja::value::Serde;
 
-use super::axes::{frequency_ticks, time_axis};
+use super::axes::frequency_ticks;
 use super::image::{Image, Scale, colour_bar};
 use super::{BAR_WIDTH, SpectrogramView, title_columns};
 use crate::error::EvalError;
+use crate::picture::time_axis::time_axis;
 use crate::picture::{Placement, STYLE, pixel};
 use crate::template::render;
 
@@ -41,7 +42,7 @@ pub fn spectrogram_svg(
     let plot_width =
         (image.frames() as f64 * FRAME_WIDTH).clamp(PLOT_WIDTHS.0, PLOT_WIDTHS.1).round();
     let width = LEFT + plot_width + RIGHT;
-    let times = time_axis(spectrogram, image.frames(), plot_width, PIXELS_PER_MARK);
+    let times = time_axis(0.0, spectrogram.seconds(image.frames()), plot_width, PIXELS_PER_MARK);
     let context = context! {
         style => STYLE,
         standalone => placement == Placement::Standalone,

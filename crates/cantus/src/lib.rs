@@ -1,0 +1,13 @@
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod front_end;
+mod identification;
+mod identifier;
+
+pub use error::CantusError;
+pub use identification::{ClipProbabilities, Identification, RankedArtist, SongVote};
+pub use identifier::{Identifier, Progress};
+
+/// What [`Identifier::with_excerpt`] takes, and errors name files by.
+pub use cantus_audio::{AudioError, Excerpt, Origin};

@@ -1,0 +1,217 @@
+//! `predict`: who made these recordings, by a trained model.
+
+mod one;
+mod recordings;
+mod rows;
+mod screen;
+mod weights;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use cantus::{CantusError, Excerpt, Identification, Identifier, Progress as Heard};
+
+use crate::cli::{CommonFlags, PredictFlags};
+use crate::commands::{print, print_json};
+use crate::interrupt::Interrupt;
+use crate::ordered::for_each_in_order;
+use crate::outcome::Outcome;
+use crate::panics::contain;
+use crate::progress::Progress;
+use crate::session::{Session, SongProblem, count};
+
+use recordings::Asked;
+use rows::{Failed, Found};
+
+/// Asks a model about every recording named. It takes no lock, so a training may go on meanwhile.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &PredictFlags,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let mut session = Session::reading(common, progress)?;
+    session.interrupt = Interrupt::install()?;
+    session.run(|session| predict(common, flags, session))
+}
+
+fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Result<Outcome> {
+    let asked = recordings::find(&flags.recordings, session)?;
+    if flags.svg.is_some() && matches!(asked, Asked::Many(_)) {
+        bail!("`--svg` draws the timeline of one recording\n\nhint: name a single file");
+    }
+    let model = weights::find(flags.weights.as_deref(), session)?;
+    if common.dry_run {
+        let files = match &asked {
+            Asked::One(_) => 1,
+            Asked::Many(files) => files.len(),
+        };
+        print(&format!("would ask {} about {}\n", model.display(), count(files, "file")));
+        return Ok(Outcome::Done);
+    }
+    let mut identifier = Identifier::open(&model)?;
+    if flags.whole {
+        identifier = identifier.with_excerpt(Excerpt::Whole);
+    } else if let Excerpt::Middle { seconds } = identifier.excerpt() {
+        session.progress.say(format!(
+            "the model was trained on the middle {seconds} s of each song and hears as much; \
+             `--whole` hears all"
+        ));
+    }
+    let asking = Asking { session, identifier, model };
+    match asked {
+        Asked::One(path) => asking.about_one(common, flags, &path),
+        Asked::Many(files) => asking.about_many(common, &files),
+    }
+}
+
+/// A model and where its answers go.
+struct Asking<'a> {
+    session: &'a Session,
+    identifier: Identifier,
+    model: std::path::PathBuf,
+}
+
+impl Asking<'_> {
+    /// One recording, which fails the command where it cannot be used.
+    fn about_one(
+        &self,
+        common: &CommonFlags,
+        flags: &PredictFlags,
+        path: &Path,
+    ) -> Result<Outcome> {
+        let mut bar = None;
+        let identified = self.identify(path, |clips, of| {
+            let bar = bar
+                .get_or_insert_with(|| self.session.progress.bar(of as u64, "identify", "clips"));
+            bar.set_position(clips as u64);
+        });
+        if let Some(bar) = bar {
+            bar.finish_and_clear();
+        }
+        let Some(identified) = identified else {
+            self.session.progress.say_even_if_quiet("interrupted");
+            return Ok(Outcome::Interrupted);
+        };
+        let found = identified?;
+        self.note_damage(path, &found);
+        if common.json {
+            print_json(&self.row(path, &found))?;
+        } else {
+            print(&one::text(&found, path, flags.top.get(), screen::Screen::of_stdout()));
+        }
+        if let Some(svg) = &flags.svg {
+            let picture = one::timeline(&found, self.identifier.labels(), path)?;
+            cantus_pipeline::write_atomic_bytes(svg, picture.as_bytes())?;
+            self.session.progress.say(format!("the timeline is drawn in {}", svg.display()));
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Many recordings, each on a thread of its own and a line of its own; those that cannot be used
+    /// are listed.
+    fn about_many(&self, common: &CommonFlags, files: &[std::path::PathBuf]) -> Result<Outcome> {
+        let Session { progress, interrupt, .. } = self.session;
+        let bar = progress.bar(files.len() as u64, "identify", "files");
+        if !common.json {
+            progress.suspend(|| print(&rows::header()));
+        }
+        let mut done = 0;
+        let received = for_each_in_order(
+            files.len(),
+            rayon::current_num_threads(),
+            || interrupt.is_asked(),
+            |index| self.identify(&files[index], |_, _| {}),
+            |index, identified| {
+                let Some(identified) = identified else { return Ok(()) };
+                let line = self.line(common, &files[index], identified)?;
+                progress.suspend(|| print(&line));
+                done += 1;
+                bar.inc(1);
+                anyhow::Ok(())
+            },
+        );
+        bar.finish_and_clear();
+        received?;
+        if interrupt.is_asked() && done < files.len() {
+            progress.say_even_if_quiet(format!(
+                "interrupted after {done} of {}",
+                count(files.len(), "file")
+            ));
+            return Ok(Outcome::Interrupted);
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Who made a recording; nothing where the user asked to stop before that was known.
+    fn identify(
+        &self,
+        path: &Path,
+        mut observe: impl FnMut(usize, usize),
+    ) -> Option<Result<Identification>> {
+        let identify = || {
+            self.identifier.identify_observed(path, |heard| {
+                if let Heard::Identified { clips, of } = heard {
+                    observe(clips, of);
+                }
+                if self.session.interrupt.is_asked() {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            })
+        };
+        match contain(identify) {
+            Ok(Err(CantusError::Stopped)) => None,
+            Ok(identified) => Some(identified.map_err(Into::into)),
+            Err(panic) => {
+                let path = path.display();
+                Some(Err(anyhow::anyhow!("`{path}` made the decoder panic: {panic}")))
+            }
+        }
+    }
+
+    /// What is printed of a recording.
+    fn line(
+        &self,
+        common: &CommonFlags,
+        path: &Path,
+        identified: Result<Identification>,
+    ) -> Result<String> {
+        match identified {
+            Ok(found) => {
+                self.note_damage(path, &found);
+                if common.json { json(&self.row(path, &found)) } else { rows::found(path, &found) }
+            }
+            Err(error) => {
+                let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+                let reason = causes.join(": ");
+                let hint = error.chain().find_map(crate::errors::hint);
+                let song = path.display().to_string();
+                let problem = SongProblem { song, reason: reason.clone(), hint: hint.clone() };
+                self.session.add_unusable(problem);
+                if common.json {
+                    json(&Failed { path: path.to_string_lossy().into_owned(), error: reason, hint })
+                } else {
+                    rows::failed(path, &reason)
+                }
+            }
+        }
+    }
+
+    fn row<'a>(&'a self, path: &Path, found: &'a Identification) -> Found<'a> {
+        Found::new(path, &self.model, found)
+    }
+
+    fn note_damage(&self, path: &Path, found: &Identification) {
+        if let Some(damage) = &found.damage {
+            let song = path.display().to_string();
+            let problem = SongProblem { song, reason: damage.clone(), hint: None };
+            self.session.add_damaged(problem);
+        }
+    }
+}
+
+fn json(row: &impl serde::Serialize) -> Result<String> {
+    Ok(serde_json::to_string(row).context("cannot write the result as JSON")? + "\n")
+}

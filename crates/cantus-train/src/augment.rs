@@ -10,9 +10,16 @@ use crate::order::generator;
 
 /// The number of the random stream that changes clips.
 const AUGMENT_STREAM: u64 = 2;
-/// Random words set aside for a clip: of two words each, a shift and 31 ends of masks.
-const WORDS_PER_CLIP_LOG2: u32 = 6;
+/// Random words set aside for a clip: of two words each, a shift, a filter's gains and the ends of the
+/// most masks are 35 of 64.
+const WORDS_PER_CLIP_LOG2: u32 = 7;
 const MOST_MASKS: usize = 7;
+
+/// Places of a filter, evenly over the bands, whose gains are drawn.
+const FILTER_POINTS: usize = 6;
+
+/// A filter of more than this is none that a studio would use.
+const MOST_FILTER_DECIBELS: f64 = 40.0;
 
 /// How the clips of the training part are changed; the default changes nothing, as in the paper.
 ///
@@ -23,6 +30,11 @@ const MOST_MASKS: usize = 7;
 pub struct Augment {
     /// A clip starts earlier or later by up to this share of its length, as far as its song goes.
     pub shift: f64,
+    /// A clip sounds through a random filter: gains of up to so many decibels up or down at 6 places
+    /// evenly over the bands, with straight lines between them, as if another studio or another codec
+    /// had shaped it (FilterAugment, Nam et al. 2022).
+    #[serde(skip_serializing_if = "is_nought")]
+    pub filter_decibels: f64,
     /// Stretches of time that are hidden (SpecAugment, Park et al. 2019); at most 7.
     pub time_masks: usize,
     /// The longest of them, as a share of the clip; each is drawn from none to that.
@@ -45,6 +57,9 @@ impl Augment {
         for (field, share) in shares {
             expect(field, share, (0.0..=1.0).contains(&share), "from 0 to 1")?;
         }
+        let decibels = self.filter_decibels;
+        let is_usable = (0.0..=MOST_FILTER_DECIBELS).contains(&decibels);
+        expect("filter_decibels", decibels, is_usable, "from 0 to 40")?;
         for (field, count) in [("time_masks", self.time_masks), ("mel_masks", self.mel_masks)] {
             expect(field, count, count <= MOST_MASKS, "at most 7")?;
         }
@@ -82,8 +97,32 @@ impl Augmenter {
         earliest + draws.below(latest.max(first_frame) - earliest + 1)
     }
 
-    /// Hides stretches of a clip, `clip[band * n_frames + frame]`, under its mean level.
-    pub(crate) fn mask(&self, draws: &mut Draws, clip: &mut [f32], n_frames: usize) {
+    /// Filters a clip, `clip[band * n_frames + frame]`, and hides stretches of it.
+    pub(crate) fn change(&self, draws: &mut Draws, clip: &mut [f32], n_frames: usize) {
+        self.filter(draws, clip, n_frames);
+        self.mask(draws, clip, n_frames);
+    }
+
+    fn filter(&self, draws: &mut Draws, clip: &mut [f32], n_frames: usize) {
+        let most = self.settings.filter_decibels;
+        if most <= 0.0 {
+            return;
+        }
+        let gains: [f64; FILTER_POINTS] = std::array::from_fn(|_| most * draws.from_minus_one());
+        let last_band = (clip.len() / n_frames).saturating_sub(1).max(1);
+        for (band, levels) in clip.chunks_exact_mut(n_frames).enumerate() {
+            let place = (FILTER_POINTS - 1) as f64 * band as f64 / last_band as f64;
+            let before = (place as usize).min(FILTER_POINTS - 2);
+            let share = place - before as f64;
+            let gain = (gains[before] * (1.0 - share) + gains[before + 1] * share) as f32;
+            for level in levels {
+                *level += gain;
+            }
+        }
+    }
+
+    /// Hides stretches under the clip's mean level.
+    fn mask(&self, draws: &mut Draws, clip: &mut [f32], n_frames: usize) {
         let Augment { time_masks, time_mask, mel_masks, mel_mask, .. } = self.settings;
         if time_masks + mel_masks == 0 {
             return;
@@ -114,12 +153,23 @@ impl Draws {
         ((u128::from(self.0.next_u64()) * bound as u128) >> 64) as usize
     }
 
+    /// A number from -1 to 1, 1 left out.
+    fn from_minus_one(&mut self) -> f64 {
+        const HALF: f64 = (1_u64 << 52) as f64;
+        (self.0.next_u64() >> 11) as f64 / HALF - 1.0
+    }
+
     /// A stretch of up to that share of `of`, anywhere in it.
     fn stretch(&mut self, of: usize, share: f64) -> (usize, usize) {
         let width = self.below((share * of as f64) as usize + 1);
         let start = self.below(of - width + 1);
         (start, start + width)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_nought(number: &f64) -> bool {
+    *number == 0.0
 }
 
 #[cfg(test)]
@@ -171,6 +221,28 @@ mod tests {
     }
 
     #[test]
+    fn a_filter_has_its_gains_at_six_places_and_straight_lines_between_them() {
+        let augmenter = augmenter(Augment { filter_decibels: 6.0, ..Augment::default() });
+        let mut extremes = (0.0_f32, 0.0_f32);
+        for place in 0..300 {
+            let mut clip = vec![-40.0_f32; 101 * 3];
+            augmenter.change(&mut augmenter.draws(place), &mut clip, 3);
+            let gains: Vec<f32> = clip.iter().step_by(3).map(|level| level + 40.0).collect();
+            let held = |(band, levels): (usize, &[f32])| {
+                levels.iter().all(|level| (level + 40.0 - gains[band]).abs() < 1e-6)
+            };
+            assert!(clip.chunks(3).enumerate().all(held), "every frame of a band alike");
+            for band in (1..100).filter(|band| band % 20 != 0) {
+                let bend = gains[band - 1] - 2.0 * gains[band] + gains[band + 1];
+                assert!(bend.abs() < 1e-4, "bent at {band}");
+            }
+            let [least, most] = [f32::min, f32::max].map(|of| gains.iter().copied().fold(0.0, of));
+            extremes = (extremes.0.min(least), extremes.1.max(most));
+        }
+        assert!((-6.0..-5.9).contains(&extremes.0) && (5.9..6.0).contains(&extremes.1));
+    }
+
+    #[test]
     fn the_same_place_has_the_same_chance_and_another_epoch_another() {
         let settings = Augment { shift: 1.0, ..Augment::default() };
         let at = |epoch, place| {
@@ -188,5 +260,9 @@ mod tests {
         assert!(Augment { shift: 1.5, ..Augment::default() }.check().is_err());
         assert!(Augment { time_mask: f64::NAN, ..Augment::default() }.check().is_err());
         assert!(Augment { mel_masks: 8, ..Augment::default() }.check().is_err());
+        for decibels in [-1.0, 41.0, f64::NAN] {
+            let filter = Augment { filter_decibels: decibels, ..Augment::default() };
+            assert!(filter.check().is_err());
+        }
     }
 }

@@ -72,7 +72,7 @@ impl BatchPlan<'_> {
                 .read_clip(song, first_frame, n_frames, out)
                 .map_err(|source| TrainError::Source { song, first_frame, n_frames, source })?;
             if let Some((augment, draws)) = &mut chance {
-                augment.mask(draws, out, n_frames);
+                augment.change(draws, out, n_frames);
             }
             classes.push(class as u32);
         }

@@ -23,7 +23,14 @@ fn config() -> TrainConfig {
         warm_up_epochs: 1,
         weight_decay: 0.1,
         label_smoothing: 0.1,
-        augment: Augment { shift: 0.5, time_masks: 1, time_mask: 0.3, mel_masks: 1, mel_mask: 0.3 },
+        augment: Augment {
+            shift: 0.5,
+            filter_decibels: 6.0,
+            time_masks: 1,
+            time_mask: 0.3,
+            mel_masks: 1,
+            mel_mask: 0.3,
+        },
         ..toy_config()
     }
 }

@@ -83,6 +83,17 @@ impl ModelConfig {
         self.architecture().classes()
     }
 
+    /// The same network for another number of classes.
+    #[must_use]
+    pub fn with_classes(mut self, classes: usize) -> Self {
+        match &mut self {
+            Self::Crnn2d(config) => config.classes = classes,
+            Self::Crnn1d(config) => config.classes = classes,
+            Self::Rnn(config) => config.classes = classes,
+        }
+        self
+    }
+
     /// Numbers that a clip's embedding has: the units of the last recurrent layer.
     pub fn embedding_size(&self) -> usize {
         self.architecture().recurrent_units().last().copied().unwrap_or(0)

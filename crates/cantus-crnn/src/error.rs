@@ -112,6 +112,13 @@ pub enum CrnnError {
         problem: String,
     },
 
+    /// The scores of songs by known and by unknown artists are none.
+    #[error("{problem}")]
+    OpenSet {
+        /// What is wrong.
+        problem: String,
+    },
+
     /// The weights are more than an ONNX file can hold.
     #[error(
         "as ONNX the model would take {bytes} bytes, more than the 2^31 - 1 that the format allows"

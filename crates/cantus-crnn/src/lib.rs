@@ -9,6 +9,7 @@ mod loss;
 mod model;
 mod model_file;
 mod onnx;
+mod open_set;
 mod pass;
 mod random;
 mod rnn;
@@ -21,6 +22,7 @@ pub use error::CrnnError;
 pub use loss::{PROBABILITY_FLOOR, cross_entropy};
 pub use model::{BatchStatistics, Forward, Mode, Model};
 pub use model_file::{MAX_MODEL_BYTES, ModelFile};
+pub use open_set::OpenSet;
 pub use rnn::RnnConfig;
 
 /// candle, in the version whose tensors this crate takes and returns.

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::tensors::check;
-use crate::{Crnn2dConfig, CrnnError, Model, ModelConfig};
+use crate::{Crnn2dConfig, CrnnError, Model, ModelConfig, OpenSet};
 
 /// Files larger than this are refused before they are read: 1 GiB.
 pub const MAX_MODEL_BYTES: u64 = 1 << 30;
@@ -19,8 +19,10 @@ pub const MAX_MODEL_BYTES: u64 = 1 << 30;
 /// run.
 const METADATA_KEY: &str = "cantus";
 
-/// Version 1 knew [`Crnn2dConfig`] alone, which stands in it without the network's name.
-const FORMAT_VERSION: u32 = 2;
+/// Version 1 knew [`Crnn2dConfig`] alone, which stands in it without the network's name; version 3 is
+/// version 2 with an [`OpenSet`].
+const FORMAT_VERSION: u32 = 3;
+const WITHOUT_OPEN_SET: u32 = 2;
 
 /// A trained model with what is needed to use it, as one safetensors file of f32 tensors.
 ///
@@ -35,6 +37,8 @@ pub struct ModelFile {
     pub front_end: BTreeMap<String, String>,
     /// Length of the clips that the model was trained on.
     pub frames_per_clip: usize,
+    /// What songs by artists that the model does not know look like to it, where that was measured.
+    pub open_set: Option<OpenSet>,
     /// Every parameter and buffer, by name, f32.
     pub tensors: BTreeMap<String, Tensor>,
 }
@@ -48,6 +52,8 @@ struct Metadata<Config> {
     frames_per_clip: usize,
     front_end: BTreeMap<String, String>,
     labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    open_set: Option<OpenSet>,
 }
 
 impl ModelFile {
@@ -65,8 +71,14 @@ impl ModelFile {
         for tensor in tensors.values_mut() {
             *tensor = tensor.to_dtype(DType::F32)?;
         }
-        let file =
-            Self { config: model.config().clone(), labels, front_end, frames_per_clip, tensors };
+        let file = Self {
+            config: model.config().clone(),
+            labels,
+            front_end,
+            frames_per_clip,
+            open_set: None,
+            tensors,
+        };
         file.check()?;
         Ok(file)
     }
@@ -79,6 +91,23 @@ impl ModelFile {
         Model::from_tensors(self.config.clone(), self.tensors.clone())
     }
 
+    /// A model for other artists that begins with this one's weights, which is what fine-tuning is:
+    /// all but the last layer, which is drawn by `seed` as [`Model::new`] draws it. For the same
+    /// labels in the same order the last layer stays, too.
+    ///
+    /// # Errors
+    /// When there is no label, or as [`Model::from_tensors`].
+    pub fn model_for(&self, labels: &[String], seed: u64) -> Result<Model, CrnnError> {
+        if labels == self.labels {
+            return self.model();
+        }
+        let config = self.config.clone().with_classes(labels.len());
+        let anew = Model::new(config.clone(), seed, &Device::Cpu, DType::F32)?.tensors()?;
+        let mut tensors = self.tensors.clone();
+        tensors.extend(anew.into_iter().filter(|(name, _)| name.starts_with("dense.")));
+        Model::from_tensors(config, tensors)
+    }
+
     /// The file's contents: a pure function of this value.
     ///
     /// # Errors
@@ -87,10 +116,14 @@ impl ModelFile {
         self.check()?;
         let metadata = Metadata {
             config: self.config.clone(),
-            format_version: FORMAT_VERSION,
+            format_version: match self.open_set {
+                Some(_) => FORMAT_VERSION,
+                None => WITHOUT_OPEN_SET,
+            },
             frames_per_clip: self.frames_per_clip,
             front_end: self.front_end.clone(),
             labels: self.labels.clone(),
+            open_set: self.open_set.clone(),
         };
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), canonical_json(&metadata)?)]);
         let mut contents = BTreeMap::new();
@@ -138,8 +171,8 @@ impl ModelFile {
             let values: Vec<f32> = values.iter().map(|v| f32::from_le_bytes(*v)).collect();
             tensors.insert(name, Tensor::from_vec(values, view.shape(), &Device::Cpu)?);
         }
-        let Metadata { config, frames_per_clip, front_end, labels, .. } = metadata;
-        let file = Self { config, labels, front_end, frames_per_clip, tensors };
+        let Metadata { config, frames_per_clip, front_end, labels, open_set, .. } = metadata;
+        let file = Self { config, labels, front_end, frames_per_clip, open_set, tensors };
         file.check()?;
         Ok(file)
     }
@@ -179,6 +212,9 @@ impl ModelFile {
                 return labels_error(format!("`{label}` stands there twice"));
             }
         }
+        if let Some(open_set) = &self.open_set {
+            open_set.check()?;
+        }
         let minimum = self.config.minimum_frames();
         if self.frames_per_clip < minimum {
             return Err(CrnnError::TooFewFrames { minimum, got: self.frames_per_clip });
@@ -204,7 +240,7 @@ fn parse_metadata(
     let value: serde_json::Value = serde_json::from_str(text)?;
     match value.get("format_version").and_then(serde_json::Value::as_u64) {
         Some(1) => parse_canonical::<Crnn2dConfig>(value, text),
-        Some(2) => parse_canonical::<ModelConfig>(value, text),
+        Some(2 | 3) => parse_canonical::<ModelConfig>(value, text),
         version => {
             let found = version.map_or("none".to_owned(), |version| version.to_string());
             fail(format!("expected format version 1 to {FORMAT_VERSION}, found {found}"))
@@ -222,8 +258,14 @@ fn parse_canonical<Config: Serialize + DeserializeOwned + Into<ModelConfig>>(
         let problem = "not written in canonical form, or a setting is missing".to_owned();
         return Err(CrnnError::Metadata { problem });
     }
-    let Metadata { config, format_version, frames_per_clip, front_end, labels } = metadata;
-    Ok(Metadata { config: config.into(), format_version, frames_per_clip, front_end, labels })
+    let Metadata { config, format_version, frames_per_clip, front_end, labels, open_set } =
+        metadata;
+    if open_set.is_some() != (format_version == FORMAT_VERSION) {
+        let problem = format!("format version {format_version} and `open_set` contradict");
+        return Err(CrnnError::Metadata { problem });
+    }
+    let config = config.into();
+    Ok(Metadata { config, format_version, frames_per_clip, front_end, labels, open_set })
 }
 
 /// JSON without spaces, keys sorted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 use cantus_crnn::{
-    Crnn1dConfig, Crnn2dConfig, CrnnError, GruForm, Mode, Model, ModelFile, RnnConfig,
+    Crnn1dConfig, Crnn2dConfig, CrnnError, GruForm, Mode, Model, ModelFile, OpenSet, RnnConfig,
 };
 
 fn small() -> ModelFile {
@@ -264,4 +264,55 @@ fn errors_of_a_file_name_its_path() {
     std::fs::write(&path, small().to_bytes().unwrap()).unwrap();
     assert_eq!(ModelFile::read(&path).unwrap().labels, small().labels);
     assert!(matches!(ModelFile::read(folder.path()), Err(CrnnError::Io { .. })));
+}
+
+#[test]
+fn a_model_for_other_artists_keeps_all_but_the_last_layer() {
+    let file = small();
+    let others = ["Ann", "Bob", "Cy"].map(str::to_owned);
+    let tuned = file.model_for(&others, 5).unwrap();
+    assert_eq!(tuned.config(), &file.config.clone().with_classes(3));
+    let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let tensors = tuned.tensors().unwrap();
+    for (name, tensor) in &file.tensors {
+        if name.starts_with("dense.") {
+            assert_eq!(tensors[name].dims()[0], 3);
+        } else {
+            assert_eq!(values(&tensors[name]), values(tensor), "{name}");
+        }
+    }
+    let drawn = Model::new(tuned.config().clone(), 5, &Device::Cpu, DType::F32).unwrap();
+    let drawn = drawn.tensors().unwrap();
+    assert_eq!(values(&tensors["dense.weight"]), values(&drawn["dense.weight"]));
+    assert!(matches!(file.model_for(&[], 5), Err(CrnnError::Config { field: "classes", .. })));
+}
+
+#[test]
+fn a_model_for_the_same_artists_is_the_same_model() {
+    let file = small();
+    let again = file.model_for(&file.labels, 5).unwrap().tensors().unwrap();
+    for (name, tensor) in &file.tensors {
+        let values = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert_eq!(values(&again[name]), values(tensor), "{name}");
+    }
+}
+
+#[test]
+fn what_strangers_score_stands_in_a_file_of_version_3_and_in_no_other() {
+    let plain = small().to_bytes().unwrap();
+    let mut file = small();
+    let open_set = OpenSet::new(vec![0.3, 0.1], vec![0.7, 0.123_456_79]).unwrap();
+    file.open_set = Some(open_set.clone());
+    let bytes = file.to_bytes().unwrap();
+    let back = ModelFile::from_bytes(&bytes).unwrap();
+    assert_eq!(back.open_set, Some(open_set));
+    assert_eq!(back.to_bytes().unwrap(), bytes);
+
+    let (two, three) = (r#"\"format_version\":2"#, r#"\"format_version\":3"#);
+    for lie in [replaced(&plain, two, three), replaced(&bytes, three, two)] {
+        let said = error(&lie).to_string();
+        assert!(said.contains("contradict"), "{said}");
+    }
+    let unordered = replaced(&bytes, r#"\"known\":[0.1"#, r#"\"known\":[0.9"#);
+    assert!(matches!(error(&unordered), CrnnError::OpenSet { .. } | CrnnError::Metadata { .. }));
 }

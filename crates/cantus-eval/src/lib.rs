@@ -10,6 +10,7 @@ mod history;
 mod label;
 mod map;
 mod metrics;
+mod open_set;
 mod parquet_file;
 mod picture;
 mod predictions;
@@ -27,6 +28,7 @@ pub use grid::{Grid, GridPoint, GridSummary, GridTrial, Level, LevelScores, Publ
 pub use history::{EpochRecord, best_epoch, parse_history, read_history};
 pub use map::{ClipMap, MapClip, MapSong};
 pub use metrics::{LevelMetrics, METRICS_FORMAT, Metrics};
+pub use open_set::area_under_roc;
 pub use picture::{
     ArtistClip, MapPoint, Placement, SpectrogramLayout, SpectrogramView, TimelineClip,
     clip_length_svg, confusion_svg, history_svg, scatter_svg, spectrogram_grid_svg,

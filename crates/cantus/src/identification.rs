@@ -22,6 +22,38 @@ pub struct Identification {
     pub seconds: f64,
     /// What of the recording could not be decoded, in words; `None` where all could.
     pub damage: Option<String>,
+    /// How unlike every artist of the model the recording is.
+    pub stranger: Stranger,
+}
+
+/// How unlike every artist of a model a recording is: whether a stranger may have made it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Stranger {
+    /// From 0, surely one of the artists, up: see [`stranger_score`].
+    pub score: f32,
+    /// What the score means; `None` for a model that was not calibrated, of which the bare score says
+    /// little.
+    pub odds: Option<StrangerOdds>,
+}
+
+/// Shares of songs that no training heard, measured with models like this one that were trained without
+/// some of the artists.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct StrangerOdds {
+    /// Of songs by artists that the model knew, how many score as much or more: the false alarms, if
+    /// such a recording is called a stranger's.
+    pub false_alarms: f64,
+    /// Of songs by artists that it did not know, how many do: the strangers that are found so.
+    pub found: f64,
+}
+
+/// How unlike all artists music is, from the mean probability of each artist over its clips: 1 less the
+/// largest. 0 if the model is sure, and close to 1 if all of many artists are alike to it.
+pub fn stranger_score(mean_probabilities: &[f64]) -> f32 {
+    let largest = mean_probabilities.iter().copied().fold(0.0, f64::max);
+    (1.0 - largest).clamp(0.0, 1.0) as f32
 }
 
 /// One artist's place among all.

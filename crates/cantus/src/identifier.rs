@@ -4,12 +4,12 @@ use std::path::Path;
 
 use cantus_audio::{DecodeOptions, Decoder, Excerpt, Origin, Resampler};
 use cantus_crnn::candle_core::{DType, Device, Tensor};
-use cantus_crnn::{CrnnError, Mode, Model, ModelFile};
+use cantus_crnn::{CrnnError, Mode, Model, ModelFile, OpenSet};
 use cantus_mel::{LogMel, LogMelPlan, LogMelStream, MelError, Padding};
 
 use crate::front_end::FrontEnd;
-use crate::identification::sum_up;
-use crate::{CantusError, ClipProbabilities, Identification};
+use crate::identification::{stranger_score, sum_up};
+use crate::{CantusError, ClipProbabilities, Identification, RankedArtist, Stranger, StrangerOdds};
 
 /// Clips that go through the network at once.
 const BATCH_SIZE: usize = 16;
@@ -28,6 +28,7 @@ pub struct Identifier {
     frames_per_clip: usize,
     plan: LogMelPlan,
     excerpt: Excerpt,
+    open_set: Option<OpenSet>,
 }
 
 /// How far an identification is, as [`Identifier::identify_observed`] tells it.
@@ -90,6 +91,7 @@ impl Identifier {
             frames_per_clip: file.frames_per_clip,
             plan: LogMelPlan::new(&mel).map_err(|source| CantusError::Mel { source })?,
             excerpt,
+            open_set: file.open_set.clone(),
         })
     }
 
@@ -256,6 +258,7 @@ impl Identifier {
             go_on(observe, Progress::Identified { clips: clips.len(), of })?;
         }
         let (ranking, vote) = sum_up(&self.labels, &clips);
+        let stranger = self.stranger(&ranking);
         Ok(Identification {
             ranking,
             vote,
@@ -264,7 +267,18 @@ impl Identifier {
             start_seconds,
             seconds,
             damage: (!damage.is_empty()).then_some(damage),
+            stranger,
         })
+    }
+
+    fn stranger(&self, ranking: &[RankedArtist]) -> Stranger {
+        let means: Vec<f64> = ranking.iter().map(|ranked| ranked.probability).collect();
+        let score = stranger_score(&means);
+        let odds = self.open_set.as_ref().map(|open_set| StrangerOdds {
+            false_alarms: open_set.known_from(score),
+            found: open_set.unknown_from(score),
+        });
+        Stranger { score, odds }
     }
 
     /// `[clip, class]` of some clips.

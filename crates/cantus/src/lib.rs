@@ -6,7 +6,10 @@ mod identification;
 mod identifier;
 
 pub use error::CantusError;
-pub use identification::{ClipProbabilities, Identification, RankedArtist, SongVote};
+pub use identification::{
+    ClipProbabilities, Identification, RankedArtist, SongVote, Stranger, StrangerOdds,
+    stranger_score,
+};
 pub use identifier::{Identifier, Progress};
 
 /// What [`Identifier::with_excerpt`] takes, and errors name files by.

@@ -3,7 +3,8 @@
 use std::io::Cursor;
 use std::ops::ControlFlow;
 
-use cantus::{Excerpt, Progress};
+use cantus::{Excerpt, Identifier, Progress, stranger_score};
+use cantus_crnn::OpenSet;
 use cantus_crnn::candle_core::{Device, Tensor};
 use cantus_mel::{LogMelPlan, MelConfig};
 
@@ -97,4 +98,31 @@ fn an_observer_hears_of_every_clip_and_may_stop_at_any_time() {
     });
     assert!(matches!(stopped, Err(cantus::CantusError::Stopped)));
     assert_eq!(calls, 1);
+}
+
+#[test]
+fn how_strange_music_is_stands_beside_and_means_something_where_it_was_measured() {
+    let samples = music(3.0, 16_000);
+    let mut file = model_file(front_end("whole"));
+    let told = |file: &ModelFile| {
+        let identifier = Identifier::from_bytes(&file.to_bytes().unwrap()).unwrap();
+        identifier.identify_samples(&samples, 16_000).unwrap()
+    };
+    let bare = told(&file);
+    let score = bare.stranger.score;
+    assert!((f64::from(score) - (1.0 - bare.ranking[0].probability)).abs() < 1e-7);
+    assert_eq!(bare.stranger.odds, None);
+
+    let (less, more) = (score - 0.01, score + 0.01);
+    file.open_set = Some(OpenSet::new(vec![0.0, less, less, score], vec![less, more]).unwrap());
+    let odds = told(&file).stranger.odds.unwrap();
+    assert_eq!((odds.false_alarms, odds.found), (0.25, 0.5));
+}
+
+#[test]
+fn the_stranger_score_is_what_the_likeliest_artist_leaves() {
+    assert_eq!(stranger_score(&[0.25, 0.5, 0.25]).to_bits(), 0.5_f32.to_bits());
+    assert_eq!(stranger_score(&[0.0, 1.0]).to_bits(), 0.0_f32.to_bits());
+    // Rounding of a mean cannot make it negative.
+    assert_eq!(stranger_score(&[1.0 + 1e-9]).to_bits(), 0.0_f32.to_bits());
 }

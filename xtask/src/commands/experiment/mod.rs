@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use cantus_eval::{
     BootstrapOptions, Grid, GridPoint, GridTrial, Level, Metrics, PartCounts, Placement,
-    Predictions, clip_length_svg,
+    Predictions, clip_length_svg, confusion_svg,
 };
 use cantus_pipeline::AtomicFile;
 
@@ -70,7 +70,7 @@ fn grid(
         ));
         return Ok(Outcome::Interrupted);
     }
-    let (mut done, mut runs) = (Vec::new(), Vec::new());
+    let (mut done, mut runs, mut pooled) = (Vec::new(), Vec::new(), Vec::new());
     let mut position = 0;
     for folds in trials.chunk_by(|a, b| differ_by_fold(&a.config, &b.config)) {
         let is_whole = ended[position..position + folds.len()]
@@ -79,7 +79,12 @@ fn grid(
         position += folds.len();
         if is_whole {
             let parts = folds[0].parts(session)?;
-            done.push(scored(&parts, folds)?);
+            let metrics = scores_of(folds)?;
+            done.push(grid_trial(&parts, folds, folds[0].config.model.name.as_str(), &metrics));
+            if folds.len() > 1 {
+                let whole = Config { fold: None, ..folds[0].config.clone() };
+                pooled.push((whole.run_name()?, metrics));
+            }
             for method in Method::ALL {
                 let older = scored_by(&parts, folds, method)?;
                 // Once for all networks on the same clips.
@@ -97,7 +102,7 @@ fn grid(
     let Some(first) = runs.first() else { bail!("no trial of the grid could be run") };
     let published = paper::scores_on(&first.source.name);
     let grid = Grid::new(done).beside(published);
-    let folder = write(session, &runs, &grid)?;
+    let folder = write(session, &runs, &grid, &pooled)?;
     if common.json {
         for trial in grid.trials() {
             print_json(trial)?;
@@ -132,16 +137,13 @@ fn scored_by(parts: &[PartCounts], folds: &[Trial], method: Method) -> Result<Op
 }
 
 /// The scores of one split, or of all folds pooled.
-fn scored(parts: &[PartCounts], folds: &[Trial]) -> Result<GridTrial> {
-    let (first, config) = (&folds[0], &folds[0].config);
-    let metrics = if folds.len() == 1 {
-        evaluate::read_metrics(&first.run)?
-    } else {
-        let predictions: Result<Vec<Predictions>> =
-            folds.iter().map(|fold| evaluate::read_predictions(&fold.run)).collect();
-        Metrics::new(&Predictions::pooled(predictions?)?, &BootstrapOptions::default())?
-    };
-    Ok(grid_trial(parts, folds, config.model.name.as_str(), &metrics))
+fn scores_of(folds: &[Trial]) -> Result<Metrics> {
+    if let [only] = folds {
+        return evaluate::read_metrics(&only.run);
+    }
+    let predictions: Result<Vec<Predictions>> =
+        folds.iter().map(|fold| evaluate::read_predictions(&fold.run)).collect();
+    Ok(Metrics::new(&Predictions::pooled(predictions?)?, &BootstrapOptions::default())?)
 }
 
 fn grid_trial(parts: &[PartCounts], folds: &[Trial], model: &str, metrics: &Metrics) -> GridTrial {
@@ -156,8 +158,14 @@ fn grid_trial(parts: &[PartCounts], folds: &[Trial], model: &str, metrics: &Metr
     GridTrial::new(point, config.seed, pooled, parts.to_vec(), metrics)
 }
 
-/// Writes the tables into a folder of this grid's own, beside its runs.
-fn write(session: &Session, runs: &[&Trial], grid: &Grid) -> Result<PathBuf> {
+/// Writes the tables into a folder of this grid's own, beside its runs, and the scores of folds that
+/// were pooled.
+fn write(
+    session: &Session,
+    runs: &[&Trial],
+    grid: &Grid,
+    pooled: &[(String, Metrics)],
+) -> Result<PathBuf> {
     let mut hasher = blake3::Hasher::new();
     for trial in runs {
         hasher.update(trial.run.as_os_str().as_encoded_bytes());
@@ -171,5 +179,13 @@ fn write(session: &Session, runs: &[&Trial], grid: &Grid) -> Result<PathBuf> {
     let picture = clip_length_svg(grid, &levels, None, "F1 by clip length", Placement::Standalone)?;
     session.write(&folder.join("clip-length.svg"), picture.as_bytes())?;
     grid.write_parquet(AtomicFile::create(folder.join("grid.parquet"))?)?.commit()?;
+    for (name, metrics) in pooled {
+        let json = metrics.to_json()?;
+        session.write(&folder.join(format!("{name}.json")), json.as_bytes())?;
+        let confusion = &metrics.song_mean.confusion;
+        let title = "songs of all folds, by mean probability";
+        let picture = confusion_svg(confusion, title, "songs", Placement::Standalone)?;
+        session.write(&folder.join(format!("{name}-songs.svg")), picture.as_bytes())?;
+    }
     Ok(folder)
 }

@@ -4,10 +4,12 @@
 
 mod arrows;
 mod bad_input;
+mod calibrate;
 mod checkout;
 mod demo;
 mod duplicates;
 mod export;
+mod fine_tuning;
 mod interrupt;
 mod manifests;
 mod pipeline;

@@ -98,6 +98,9 @@ pub(crate) enum Command {
     Export(ExportFlags),
     /// Say who made recordings, by a trained model: one second by second, or many in a table
     Predict(PredictFlags),
+    /// Find out how a trained network tells music by artists that it does not know: train it again,
+    /// each time without some artists, and ask about their songs
+    Calibrate(CalibrateFlags),
     /// Say what is stale
     Status(StatusFlags),
     /// Time ours beside the peers
@@ -165,6 +168,23 @@ pub(crate) struct ExportFlags {
     #[arg(long, value_name = "RUN|FILE")]
     pub(crate) weights: Option<PathBuf>,
     /// The trials.
+    #[command(flatten)]
+    pub(crate) trial: TrialFlags,
+}
+
+/// Flags of `calibrate`.
+#[derive(Debug, Args)]
+pub(crate) struct CalibrateFlags {
+    /// Groups that the artists are dealt to in the order of their names: as many trainings, each
+    /// without one of them
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub(crate) groups: u16,
+    /// Where to write the trial's model with its calibration [default: calibrated.safetensors in the
+    /// run's folder]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The trial.
     #[command(flatten)]
     pub(crate) trial: TrialFlags,
 }

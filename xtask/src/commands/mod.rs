@@ -1,6 +1,7 @@
 //! The commands, one a file.
 
 mod bench;
+mod calibrate;
 mod demo;
 mod experiment;
 mod export;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Report(flags) => trials::run(common, &flags, StageName::Report, progress),
         Command::Experiment(flags) => experiment::run(common, &flags, progress),
         Command::Export(flags) => export::run(common, &flags, progress),
+        Command::Calibrate(flags) => calibrate::run(common, &flags, progress),
         Command::Visualize(flags) => visualize::run(common, &flags, progress),
         Command::Predict(flags) => predict::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),

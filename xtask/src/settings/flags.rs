@@ -84,6 +84,9 @@ pub(crate) struct TrialFlags {
     /// LSTM's gates [default: keras]
     #[arg(long)]
     pub(crate) gru_form: Option<GruFormFlag>,
+    /// Fine-tune: begin with this model's weights and a new last layer for the corpus' artists
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) from: Option<PathBuf>,
     /// How to train; flags about it win over it [default: paper]
     #[arg(long)]
     pub(crate) recipe: Option<Recipe>,
@@ -242,6 +245,9 @@ impl TrialFlags {
                 GruFormFlag::Keras => cantus_crnn::GruForm::Keras,
                 GruFormFlag::Torch => cantus_crnn::GruForm::Torch,
             };
+        }
+        if self.from.is_some() {
+            config.from.clone_from(&self.from);
         }
         if let Some(recipe) = self.recipe {
             recipe.lay_over(&mut config.train);

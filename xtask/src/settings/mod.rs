@@ -6,7 +6,7 @@ mod flags;
 mod recipe;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use cantus_cache::{ClipRule, Precision};
@@ -71,6 +71,9 @@ pub(crate) struct Config {
     pub(crate) model: ModelSettings,
     /// The training loop.
     pub(crate) train: TrainConfig,
+    /// Begin with the weights of this model file, all but the last layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<PathBuf>,
 }
 
 /// How a corpus names its songs.
@@ -151,6 +154,7 @@ impl Default for Config {
             mel: MelConfig::default(),
             model: ModelSettings::default(),
             train: TrainConfig::default(),
+            from: None,
         }
     }
 }

@@ -28,6 +28,7 @@ impl Recipe {
                 label_smoothing: 0.1,
                 augment: Augment {
                     shift: 0.5,
+                    filter_decibels: 9.0,
                     time_masks: 2,
                     time_mask: 0.2,
                     mel_masks: 2,

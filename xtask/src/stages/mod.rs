@@ -2,7 +2,7 @@
 //! train, evaluate, map, report. [`trial`] brings them up to date.
 
 pub(crate) mod baseline;
-mod clips;
+pub(crate) mod clips;
 pub(crate) mod duplicates;
 mod environment;
 pub(crate) mod evaluate;

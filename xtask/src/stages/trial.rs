@@ -16,6 +16,7 @@ use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
 use crate::stages::timing::{self, Part, Timing};
+use crate::stages::train::first_weights;
 use crate::stages::{baseline, clips, duplicates, evaluate, map, report, split, train};
 
 /// The stages in the order they run.
@@ -134,6 +135,9 @@ impl Trial {
         // The saved configuration runs the trial again from wherever it is read.
         if let Some(corpus) = source.absolute() {
             corpus.clone_into(&mut config.corpus);
+        }
+        if let Some(from) = &config.from {
+            config.from = Some(first_weights::absolute(from)?);
         }
         let run = session.data.run(&source.name, &config.run_name()?);
         Ok(Self { config, source, run })
@@ -262,7 +266,7 @@ impl Trial {
             StageName::Preprocess | StageName::Duplicates | StageName::Split => {
                 (split::stage(run), split::wanted(config, &songs.corpus))
             }
-            StageName::Train => (train::stage(run), train::wanted(config, songs, run)?),
+            StageName::Train => (train::stage(run), train::wanted(session, config, songs, run)?),
             StageName::Evaluate => {
                 (evaluate::stage(run), evaluate::wanted(session, config, songs, run)?)
             }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use cantus::{ClipProbabilities, Identification};
+use cantus::{ClipProbabilities, Identification, Stranger};
 use cantus_eval::{Placement, TimelineClip, timeline_svg};
 
 use super::screen::{Screen, columns, cut, padded};
@@ -17,6 +17,8 @@ const MOST_LETTERS: usize = 26;
 /// Clips in a row of the timeline.
 const ROW_LENGTHS: [usize; 6] = [60, 50, 40, 30, 20, 10];
 const MOST_BAR_COLUMNS: usize = 40;
+/// A recording is called a stranger's where no more songs by known artists would be.
+const FEW_FALSE_ALARMS: f64 = 0.05;
 /// ` 61.2 %` and the space before it.
 const PERCENT_COLUMNS: usize = 9;
 
@@ -29,6 +31,7 @@ pub(super) fn text(found: &Identification, path: &Path, top: usize, screen: Scre
     lines.push(String::new());
     lines.extend(ranking(found, shown, screen));
     lines.push(vote(found));
+    lines.extend(stranger(found));
     let letters = Letters::new(found, shown);
     let timeline = timeline_rows(found, &letters, screen);
     if !timeline.is_empty() {
@@ -73,6 +76,20 @@ fn vote(found: &Identification) -> String {
     let voters = count(vote.voters, "clip");
     let how = if vote.confident_clips == 0 { ", none of them sure" } else { "" };
     format!("by vote: {}, {} of {voters}{how}", vote.artist, vote.votes)
+}
+
+/// How unlike all artists it is; nothing where the model was not calibrated.
+fn stranger(found: &Identification) -> Vec<String> {
+    let Stranger { score, odds: Some(odds), .. } = found.stranger else { return Vec::new() };
+    let (known, unknown) = (100.0 * odds.false_alarms, 100.0 * odds.found);
+    let mut lines = vec![format!(
+        "stranger score {score:.2}: reached by {known:.0} % of songs by its artists, \
+         {unknown:.0} % by others"
+    )];
+    if odds.false_alarms <= FEW_FALSE_ALARMS {
+        lines.push("unlike anything it knows: probably by none of its artists".to_owned());
+    }
+    lines
 }
 
 /// Letters by class.

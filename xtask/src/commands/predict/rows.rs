@@ -3,11 +3,20 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use cantus::{Identification, SongVote};
+use cantus::{Identification, SongVote, Stranger};
 use serde::Serialize;
 
-const COLUMNS: [&str; 7] =
-    ["path", "artist", "probability", "second_artist", "second_probability", "seconds", "note"];
+const COLUMNS: [&str; 9] = [
+    "path",
+    "artist",
+    "probability",
+    "second_artist",
+    "second_probability",
+    "stranger_score",
+    "false_alarms",
+    "seconds",
+    "note",
+];
 
 /// The names of the table's columns.
 pub(super) fn header() -> String {
@@ -21,20 +30,26 @@ pub(super) fn found(path: &Path, found: &Identification) -> Result<String> {
         None => Default::default(),
     };
     let ([first, first_probability], [second, second_probability]) = (artist(0), artist(1));
+    let Stranger { score, odds, .. } = found.stranger;
+    let score = format!("{score:.4}");
+    let false_alarms = odds.map_or_else(String::new, |odds| format!("{:.4}", odds.false_alarms));
     let seconds = format!("{:.1}", found.seconds);
     let note =
         found.damage.as_deref().map_or_else(String::new, |damage| format!("damaged: {damage}"));
-    line(path, &[first, first_probability, second, second_probability, seconds, note])
+    let fields =
+        [first, first_probability, second, second_probability, score, false_alarms, seconds, note];
+    line(path, &fields)
 }
 
 /// A recording that cannot be used; the note says why.
 pub(super) fn failed(path: &Path, reason: &str) -> Result<String> {
-    let [a, b, c, d, e] = Default::default();
-    line(path, &[a, b, c, d, e, reason.to_owned()])
+    let mut fields: [String; 8] = Default::default();
+    reason.clone_into(&mut fields[7]);
+    line(path, &fields)
 }
 
 /// Fields with tabs, quotes or line ends are quoted.
-fn line(path: &Path, fields: &[String; 6]) -> Result<String> {
+fn line(path: &Path, fields: &[String; 8]) -> Result<String> {
     let cannot = "cannot write a line of the table";
     let mut writer = csv::WriterBuilder::new().delimiter(b'\t').from_writer(Vec::new());
     let path = path.to_string_lossy().into_owned();
@@ -51,6 +66,7 @@ pub(super) struct Found<'a> {
     artist: &'a str,
     probability: f64,
     vote: Vote<'a>,
+    stranger: StrangerRow,
     /// All artists, the most probable first.
     artists: Vec<Artist<'a>>,
     start_seconds: f64,
@@ -66,6 +82,16 @@ struct Vote<'a> {
     votes: usize,
     voters: usize,
     confident_clips: usize,
+}
+
+/// How unlike all artists it is; what that means is not known of a model that was not calibrated.
+#[derive(Debug, Serialize)]
+struct StrangerRow {
+    score: f32,
+    /// Share of songs by known artists that score as much or more.
+    false_alarms: Option<f64>,
+    /// Share of songs by unknown artists that do.
+    found: Option<f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -104,6 +130,11 @@ impl<'a> Found<'a> {
                 votes: *votes,
                 voters: *voters,
                 confident_clips: *confident_clips,
+            },
+            stranger: StrangerRow {
+                score: found.stranger.score,
+                false_alarms: found.stranger.odds.map(|odds| odds.false_alarms),
+                found: found.stranger.odds.map(|odds| odds.found),
             },
             artists: found
                 .ranking

@@ -2,13 +2,13 @@
 
 mod checkpoints;
 mod events;
+pub(crate) mod first_weights;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use candle_core::{DType, Device};
 use cantus_cache::{Precision, SpectrogramStore};
 use cantus_corpus::Part as SplitPart;
 use cantus_crnn::{Model, ModelFile};
@@ -56,12 +56,20 @@ pub(crate) fn stage(run: &Path) -> Stage {
 }
 
 /// What the weights are made of: settings, and the clips of the training and validation parts.
-pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Result<Fingerprint> {
+pub(crate) fn wanted(
+    session: &Session,
+    config: &Config,
+    songs: &Songs<'_>,
+    run: &Path,
+) -> Result<Fingerprint> {
     let labels = clips::labels(&songs.usable);
     let mut builder = Fingerprint::builder("train", FORMAT_VERSION)
         .setting("seed", config.seed)
         .setting("split", config.split)
         .settings(&Nested { model: &config.model, train: &config.train })?;
+    if let Some(from) = &config.from {
+        builder = builder.input("first weights", session.hash(from.clone())?);
+    }
     if let Some(split) = split::expected(config, songs, run) {
         let parts = [
             ("training", PartSongs::of(SplitPart::Train, &split, &songs.usable)),
@@ -173,8 +181,7 @@ fn trainer(
     run: &Path,
     belongs_to: &Fingerprint,
 ) -> Result<Trainer<Model>> {
-    let settings = config.network(data.labels.len());
-    let network = || Model::new(settings.clone(), config.seed, &Device::Cpu, DType::F32);
+    let network = first_weights::network(config, &data.labels)?;
     let saved = Fingerprint::load(checkpoints::fingerprint_path(run))?;
     let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == belongs_to);
     for path in checkpoints::paths(run).into_iter().filter(|_| is_same) {

@@ -135,6 +135,7 @@ impl<'a> Watch<'a> {
             labels: self.labels.clone(),
             front_end: self.front_end.clone(),
             frames_per_clip: self.config.frames_per_clip(),
+            open_set: None,
             tensors: tensors.clone(),
         };
         self.session.write(&model_path(self.run), &model.to_bytes()?)

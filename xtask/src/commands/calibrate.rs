@@ -1,0 +1,270 @@
+//! `calibrate`: how a trained network tells music by artists that it does not know.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use cantus::stranger_score;
+use cantus_cache::SpectrogramStore;
+use cantus_crnn::OpenSet;
+use cantus_eval::{area_under_roc, song_votes};
+use cantus_train::ClipSet;
+use serde::Serialize;
+
+use crate::cli::{CalibrateFlags, CommonFlags};
+use crate::commands::{print, print_json, status};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::session::{Session, count};
+use crate::settings::{Artists, Config};
+use crate::stages::clips::PartSongs;
+use crate::stages::evaluate::{self, predict_unless_asked};
+use crate::stages::preprocess::UsableSong;
+use crate::stages::train;
+use crate::stages::trial::{StageName, Trial};
+
+/// Shares of false alarms for which it is said how many strangers are found.
+const FALSE_ALARMS: [f64; 3] = [0.05, 0.1, 0.2];
+
+/// Songs whose spectrograms are in memory at a time.
+const SONGS_AT_ONCE: usize = 64;
+
+/// What a calibration found.
+#[derive(Debug, Serialize)]
+struct Calibrated {
+    model: PathBuf,
+    groups: usize,
+    /// Songs of test parts, by artists that the network had learnt.
+    known_songs: usize,
+    /// Songs by artists that were kept from it.
+    unknown_songs: usize,
+    area_under_roc: f64,
+    thresholds: Vec<Threshold>,
+}
+
+/// What calling all from a score up unknown comes to.
+#[derive(Debug, Serialize)]
+struct Threshold {
+    score: f32,
+    false_alarms: f64,
+    found: f64,
+}
+
+/// Scores of songs, with the artists that they are by.
+#[derive(Default)]
+struct Scores {
+    known: Vec<f32>,
+    unknown: Vec<f32>,
+}
+
+/// Trains the trial again, each time without a group of its artists, and writes its model with what
+/// that says of strangers.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &CalibrateFlags,
+    progress: &Progress,
+) -> Result<Outcome> {
+    if common.dry_run {
+        return status::run(common, &flags.trial, true, StageName::Train, progress);
+    }
+    let mut configs = flags.trial.trials()?;
+    let (Some(config), true) = (configs.pop(), configs.is_empty()) else {
+        bail!("`calibrate` is about one trial\n\nhint: give each list a single value");
+    };
+    if config.shuffle_labels {
+        bail!("names dealt by lot are nobody's: there is nothing to calibrate");
+    }
+    // What `--force` makes anew is the calibration, and not trainings of hours.
+    let common = &CommonFlags { force: false, ..common.clone() };
+    Session::writing(common, progress)?.run(|session| calibrate(common, session, config, flags))
+}
+
+fn calibrate(
+    common: &CommonFlags,
+    session: &Session,
+    config: Config,
+    flags: &CalibrateFlags,
+) -> Result<Outcome> {
+    let trial = Trial::new(session, config)?;
+    if trial.bring_up_to_date(session, StageName::Train)?.outcome == Outcome::Interrupted {
+        return Ok(interrupted(session));
+    }
+    let mut model = train::read_model(&trial.run)?;
+    let songs = trial.usable(session)?;
+    let groups = usize::from(flags.groups);
+    if model.labels.len() < groups || model.labels.len() - model.labels.len().div_ceil(groups) < 2 {
+        bail!(
+            "{} are too few for {groups} groups: two must be left to tell apart without the largest",
+            count(model.labels.len(), "artist")
+        );
+    }
+    let mut scores = Scores::default();
+    for group in 0..groups {
+        let (left_out, kept) = dealt(&model.labels, group, groups);
+        session.progress.say(format!(
+            "group {} of {groups}: without {}",
+            group + 1,
+            left_out.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        ));
+        let artists = Some(Artists::Named(kept));
+        let without = Trial::new(session, Config { artists, ..trial.config.clone() })?;
+        let done = without.bring_up_to_date(session, StageName::Evaluate)?;
+        if done.outcome == Outcome::Interrupted {
+            return Ok(interrupted(session));
+        }
+        let predictions = evaluate::read_predictions(&without.run)?;
+        let known = song_votes(&predictions);
+        scores.known.extend(known.iter().map(|song| stranger_score(&song.mean_probabilities)));
+        let strangers: Vec<&UsableSong> =
+            songs.iter().filter(|usable| left_out.contains(&usable.song.artist)).collect();
+        let Some(unknown) = of_strangers(session, &without, strangers)? else {
+            return Ok(interrupted(session));
+        };
+        scores.unknown.extend(unknown);
+    }
+    let out = flags.out.clone().unwrap_or_else(|| trial.run.join("calibrated.safetensors"));
+    let calibrated = sum_up(&scores, &out, groups)?;
+    model.open_set = Some(OpenSet::new(scores.known, scores.unknown)?);
+    cantus_pipeline::write_atomic_bytes(&out, &model.to_bytes()?)?;
+    if common.json {
+        print_json(&calibrated)?;
+    } else {
+        print(&text(&calibrated));
+    }
+    Ok(Outcome::Done)
+}
+
+fn interrupted(session: &Session) -> Outcome {
+    session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+    Outcome::Interrupted
+}
+
+/// The artists of a group, dealt in the order of their names, and those of all others.
+fn dealt(labels: &[String], group: usize, groups: usize) -> (BTreeSet<String>, BTreeSet<String>) {
+    let mut left_out = BTreeSet::new();
+    let mut kept = BTreeSet::new();
+    for (place, label) in labels.iter().enumerate() {
+        let to = if place % groups == group { &mut left_out } else { &mut kept };
+        to.insert(label.clone());
+    }
+    (left_out, kept)
+}
+
+/// The score of each song by an artist that the trial's network does not know; nothing where the user
+/// asked for a stop.
+fn of_strangers(
+    session: &Session,
+    trial: &Trial,
+    songs: Vec<&UsableSong>,
+) -> Result<Option<Vec<f32>>> {
+    let network = train::read_model(&trial.run)?.model()?;
+    let all = PartSongs { songs };
+    let bar = session.progress.bar(all.songs.len() as u64, "ask about strangers", "songs");
+    let mut scores = Vec::new();
+    for places in all.places().chunks(SONGS_AT_ONCE) {
+        let store = SpectrogramStore::load(places, session.memory_bytes)?;
+        // They have no class of this network's: which is named here changes no probability.
+        let numbered: Vec<(usize, usize)> = (0..places.len()).map(|song| (song, 0)).collect();
+        let frames = trial.config.frames_per_clip();
+        let set = ClipSet::cut(&store, &numbered, frames, trial.config.clip_rule)?;
+        let predicted =
+            predict_unless_asked(&network, &store, &set, |_| session.interrupt.is_asked())?;
+        let Some(predicted) = predicted else {
+            bar.finish_and_clear();
+            return Ok(None);
+        };
+        let clips: Vec<(usize, usize)> =
+            set.clips().iter().enumerate().map(|(place, clip)| (clip.song, place)).collect();
+        for clips in clips.chunk_by(|a, b| a.0 == b.0) {
+            let mut means = vec![0.0; network.config().classes()];
+            for &(_, place) in clips {
+                for (mean, &probability) in means.iter_mut().zip(predicted.probabilities_of(place))
+                {
+                    *mean += f64::from(probability) / clips.len() as f64;
+                }
+            }
+            scores.push(stranger_score(&means));
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(Some(scores))
+}
+
+fn sum_up(scores: &Scores, model: &std::path::Path, groups: usize) -> Result<Calibrated> {
+    let Scores { known, unknown } = scores;
+    let area = area_under_roc(known, unknown);
+    let mut descending = known.clone();
+    descending.sort_by(|a, b| b.total_cmp(a));
+    let thresholds = FALSE_ALARMS.iter().map(|share| {
+        let most = (share * known.len() as f64) as usize;
+        // The lowest score that calls no more of the known unknown.
+        let score = descending.get(most).map_or(0.0, |first_kept| first_kept.next_up());
+        let from = |scores: &[f32]| {
+            scores.iter().filter(|&&other| other >= score).count() as f64 / scores.len() as f64
+        };
+        Threshold { score, false_alarms: from(known), found: from(unknown) }
+    });
+    Ok(Calibrated {
+        model: model.to_owned(),
+        groups,
+        known_songs: known.len(),
+        unknown_songs: unknown.len(),
+        area_under_roc: area.context("no song was scored")?,
+        thresholds: thresholds.collect(),
+    })
+}
+
+fn text(calibrated: &Calibrated) -> String {
+    let Calibrated { model, known_songs, unknown_songs, area_under_roc, thresholds, .. } =
+        calibrated;
+    let mut text = format!(
+        "{known_songs} songs by artists that were known and {unknown_songs} by others: area under \
+         the ROC curve {area_under_roc:.3}\n\n{:>12} {:>14} {:>16}\n",
+        "from a score", "false alarms", "strangers found"
+    );
+    for Threshold { score, false_alarms, found } in thresholds {
+        let (alarms, found) = (100.0 * false_alarms, 100.0 * found);
+        let _ = writeln!(text, "{score:>12.3} {alarms:>12.1} % {found:>14.1} %");
+    }
+    let _ = writeln!(text, "\n{}", model.display());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_artist_is_left_out_once() {
+        let labels: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+        let mut all = Vec::new();
+        for group in 0..2 {
+            let (left_out, kept) = dealt(&labels, group, 2);
+            assert!(left_out.is_disjoint(&kept));
+            assert_eq!(left_out.len() + kept.len(), 5);
+            all.extend(left_out);
+        }
+        all.sort();
+        assert_eq!(all, labels);
+    }
+
+    #[test]
+    fn a_threshold_gives_no_more_false_alarms_than_it_says() {
+        let known: Vec<f32> = (0..40).map(|at| at as f32 / 100.0).collect();
+        let unknown = vec![0.1, 0.36, 0.38, 0.9];
+        let found = sum_up(&Scores { known, unknown }, "m".as_ref(), 2).unwrap();
+        let [five, ten, _] = found.thresholds.as_slice() else { panic!("three thresholds") };
+        assert!((five.false_alarms - 0.05).abs() < 1e-12 && (five.found - 0.5).abs() < 1e-12);
+        assert!((ten.false_alarms - 0.1).abs() < 1e-12 && (ten.found - 0.75).abs() < 1e-12);
+        assert!(five.score > 0.37 && five.score < 0.371, "{}", five.score);
+    }
+
+    #[test]
+    fn of_scores_that_are_all_alike_none_is_called_unknown() {
+        let same = Scores { known: vec![0.5; 10], unknown: vec![0.5; 3] };
+        let found = sum_up(&same, "m".as_ref(), 2).unwrap();
+        assert!(found.thresholds.iter().all(|one| one.false_alarms <= 0.0 && one.found <= 0.0));
+    }
+}

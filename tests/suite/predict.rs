@@ -145,7 +145,7 @@ fn a_folder_is_a_table_in_order_of_paths_and_what_cannot_be_used_is_listed() {
     );
     let artists: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
     assert_eq!(artists, ["Alto", "", "", "Canto", "Basso"]);
-    let notes: Vec<&str> = rows.iter().map(|row| row[6].as_str()).collect();
+    let notes: Vec<&str> = rows.iter().map(|row| row[8].as_str()).collect();
     assert_eq!([notes[0], notes[3]], ["", ""]);
     assert!(notes[1].contains("too short") && notes[1].contains("0.50 s"), "{notes:?}");
     assert!(notes[2].contains("not audio in a known format"), "{notes:?}");
@@ -176,7 +176,7 @@ fn several_files_are_a_table_in_the_order_given() {
     let rows = table(&ended.out);
     let artists: Vec<&str> = rows.iter().map(|row| row[1].as_str()).collect();
     assert_eq!(artists, ["Basso", "Alto", ""]);
-    assert!(rows[2][6].contains("no such file"), "{rows:?}");
+    assert!(rows[2][8].contains("no such file"), "{rows:?}");
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn ctrl_c_ends_with_130_after_the_lines_that_are_done() {
     // Of files that were under way at once, one may be done and the one before it not.
     assert!(rows.is_sorted_by(|a, b| a[0] < b[0]), "{text}");
     for row in &rows {
-        assert_eq!((row.len(), row[1].as_str()), (7, "Alto"), "{row:?}");
+        assert_eq!((row.len(), row[1].as_str()), (9, "Alto"), "{row:?}");
     }
     assert!(said.contains(&format!("interrupted after {} of 400 files", rows.len())), "{said}");
 }

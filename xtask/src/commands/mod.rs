@@ -5,12 +5,15 @@ mod demo;
 mod experiment;
 mod export;
 mod fetch;
+mod hearing;
 mod predict;
 mod preprocess;
+mod screen;
 mod status;
 mod summary;
 mod trials;
 mod visualize;
+mod weights;
 
 use std::io::Write;
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod checkout;
 mod demo;
 mod duplicates;
+mod embed;
 mod export;
 mod interrupt;
 mod manifests;

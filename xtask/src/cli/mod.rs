@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod embed;
 mod predict;
 
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ pub(crate) use bench::{
     BenchCommand, BenchPreprocessFlags, BenchTrainFlags, KernelPath, Peer, PreprocessPeer,
     PreprocessWorker, Worker,
 };
+pub(crate) use embed::{EmbedFlags, EmbeddingFlags};
 pub(crate) use predict::PredictFlags;
 
 use crate::corpora::demo::DemoSettings;
@@ -98,6 +100,11 @@ pub(crate) enum Command {
     Export(ExportFlags),
     /// Say who made recordings, by a trained model: one second by second, or many in a table
     Predict(PredictFlags),
+    /// Write what a trained model makes of every clip and song of a corpus, as Parquet
+    ///
+    /// That is the numbers before its last layer, of a song their mean over its clips. Songs are heard
+    /// as the model was trained; only those that are new or changed go through the network.
+    Embed(EmbedFlags),
     /// Say what is stale
     Status(StatusFlags),
     /// Time ours beside the peers

@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod embed;
 mod experiment;
 mod export;
 mod fetch;
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Export(flags) => export::run(common, &flags, progress),
         Command::Visualize(flags) => visualize::run(common, &flags, progress),
         Command::Predict(flags) => predict::run(common, &flags, progress),
+        Command::Embed(flags) => embed::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)

@@ -1,0 +1,33 @@
+//! The flags of `embed`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::settings::{ClipLength, CorpusFlags};
+
+/// A model and a corpus. The model's file decides front end, excerpt and clip length.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EmbeddingFlags {
+    /// The model: a file, or the folder of a run [default: the newest model in `<data>/runs`]
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Clip length in seconds; one that is not the model's is refused [default: the model's]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]
+    pub(crate) clip: Option<ClipLength>,
+    /// The corpus.
+    #[command(flatten)]
+    pub(crate) corpus: CorpusFlags,
+}
+
+/// Flags of `embed`.
+#[derive(Debug, Args)]
+pub(crate) struct EmbedFlags {
+    /// Write a copy into this file; without it, the embeddings lie beside the corpus' spectrograms,
+    /// in a file for each model
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Model and corpus.
+    #[command(flatten)]
+    pub(crate) embedding: EmbeddingFlags,
+}

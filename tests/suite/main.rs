@@ -13,4 +13,5 @@ mod interrupt;
 mod manifests;
 mod pipeline;
 mod predict;
+mod similar;
 mod staleness;

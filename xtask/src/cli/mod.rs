@@ -15,7 +15,7 @@ pub(crate) use bench::{
     BenchCommand, BenchPreprocessFlags, BenchTrainFlags, KernelPath, Peer, PreprocessPeer,
     PreprocessWorker, Worker,
 };
-pub(crate) use embed::{EmbedFlags, EmbeddingFlags};
+pub(crate) use embed::{EmbedFlags, EmbeddingFlags, SimilarFlags};
 pub(crate) use predict::PredictFlags;
 
 use crate::corpora::demo::DemoSettings;
@@ -105,6 +105,13 @@ pub(crate) enum Command {
     /// That is the numbers before its last layer, of a song their mean over its clips. Songs are heard
     /// as the model was trained; only those that are new or changed go through the network.
     Embed(EmbedFlags),
+    /// Name the songs and artists of a corpus that a recording is most like, by a trained model
+    ///
+    /// The measure is the cosine similarity of mean embeddings, the numbers before the model's last layer:
+    /// of the recording and of a song the mean over its clips, of an artist the mean over its songs. 1 is
+    /// the same direction, 0 nothing in common, -1 the opposite; 1.0000 is printed where embeddings are
+    /// equal, as of the recording itself. What is stale of the corpus' embeddings is made first.
+    Similar(SimilarFlags),
     /// Say what is stale
     Status(StatusFlags),
     /// Time ours beside the peers

@@ -10,6 +10,7 @@ mod hearing;
 mod predict;
 mod preprocess;
 mod screen;
+mod similar;
 mod status;
 mod summary;
 mod trials;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Visualize(flags) => visualize::run(common, &flags, progress),
         Command::Predict(flags) => predict::run(common, &flags, progress),
         Command::Embed(flags) => embed::run(common, &flags, progress),
+        Command::Similar(flags) => similar::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)

@@ -89,6 +89,21 @@ pub(crate) fn bring_up_to_date(
     Ok(Some(work.done(embeddings, new_songs)))
 }
 
+/// The embeddings of a trial's songs where nothing is stale; it writes nothing.
+pub(crate) fn if_fresh(
+    session: &Session,
+    trial: &Trial,
+    model: &HearingModel,
+) -> Result<Option<Embedded>> {
+    if !outlook(session, trial, model, false)?.0.plan.is_fresh() {
+        return Ok(None);
+    }
+    let work = Work::new(session, trial, model)?;
+    let embeddings = Embeddings::read_parquet(&work.path).ok();
+    let complete = work.if_complete(embeddings.as_ref());
+    Ok(complete.map(|embeddings| work.done(embeddings, 0)))
+}
+
 /// What would run, and why, and the file that it would make.
 pub(crate) fn outlook(
     session: &Session,

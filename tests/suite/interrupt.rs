@@ -8,14 +8,14 @@ use crate::checkout::{Checkout, files_under};
 
 const MANY_EPOCHS: [&str; 4] = ["--epochs", "6", "--patience", "6"];
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let status =
         Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap();
     assert!(status.success());
 }
 
 /// Waits until something is there.
-fn wait_until(what: &str, is_there: impl Fn() -> bool) {
+pub(crate) fn wait_until(what: &str, is_there: impl Fn() -> bool) {
     let started = Instant::now();
     while !is_there() {
         assert!(started.elapsed() < Duration::from_secs(120), "{what} never came");
@@ -24,7 +24,7 @@ fn wait_until(what: &str, is_there: impl Fn() -> bool) {
 }
 
 /// Waits until the run has a file of this name.
-fn wait_for(checkout: &Checkout, name: &str) {
+pub(crate) fn wait_for(checkout: &Checkout, name: &str) {
     let runs = checkout.path().join("data/runs");
     wait_until(name, || {
         std::fs::read_dir(&runs)

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::checkout::Checkout;
 
 /// A model that tells the three artists of [`Checkout::with_music`] apart, 1 s a clip.
-fn model() -> &'static [u8] {
+pub(crate) fn model() -> &'static [u8] {
     static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
     MODEL.get_or_init(|| trained().run_file("model.safetensors"))
 }

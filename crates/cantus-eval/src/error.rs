@@ -282,6 +282,45 @@ pub enum EvalError {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// There are no songs to hold embeddings of.
+    #[error("there are no songs with embeddings")]
+    NoEmbeddings,
+    /// A song cannot be among embeddings.
+    #[error("song {song_id:?} of the embeddings {problem}")]
+    EmbeddedSong {
+        /// The song.
+        song_id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A recording's embedding cannot be compared with those of a corpus.
+    #[error("the recording's embedding {problem}")]
+    EmbeddingQuery {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file of embeddings is damaged, or is not one.
+    #[error("{}: not a sound embeddings file: {problem}", path.display())]
+    DamagedEmbeddings {
+        /// The file; `<memory>` for bytes that came from elsewhere.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// A file of embeddings holds what cannot be.
+    #[error("{}: holds impossible embeddings", path.display())]
+    ImpossibleEmbeddings {
+        /// The file; `<memory>` for bytes that came from elsewhere.
+        path: PathBuf,
+        /// What is impossible about them.
+        source: Box<EvalError>,
+    },
+    /// Embeddings could not be written.
+    #[error("cannot write the embeddings")]
+    WriteEmbeddings {
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A picture or page could not be drawn.
     #[error("cannot draw {what}")]
     Draw {

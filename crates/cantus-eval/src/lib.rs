@@ -4,6 +4,7 @@ mod bootstrap;
 mod chance;
 mod classification;
 mod confusion;
+mod embeddings;
 mod error;
 mod grid;
 mod history;
@@ -23,6 +24,9 @@ pub use bootstrap::{BootstrapOptions, Estimate};
 pub use chance::Chance;
 pub use classification::{AverageScores, ClassScores, ClassificationReport, classification_report};
 pub use confusion::{ConfusedPair, ConfusionMatrix};
+pub use embeddings::{
+    EmbeddedClip, EmbeddedSong, EmbeddingModel, Embeddings, SimilarArtist, SimilarSong,
+};
 pub use error::EvalError;
 pub use grid::{Grid, GridPoint, GridSummary, GridTrial, Level, LevelScores, PublishedScore};
 pub use history::{EpochRecord, best_epoch, parse_history, read_history};

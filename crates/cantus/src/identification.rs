@@ -87,6 +87,21 @@ pub struct SongVote {
     pub confident_clips: usize,
 }
 
+impl Identification {
+    /// The mean of the clips' [embeddings](ClipProbabilities::embedding): what the network makes of
+    /// the recording as a whole, to be compared with the means of other recordings by the same model.
+    pub fn mean_embedding(&self) -> Vec<f32> {
+        let width = self.clips.first().map_or(0, |clip| clip.embedding.len());
+        let mut sums = vec![0.0_f64; width];
+        for clip in &self.clips {
+            for (sum, &number) in sums.iter_mut().zip(&clip.embedding) {
+                *sum += f64::from(number);
+            }
+        }
+        sums.into_iter().map(|sum| (sum / self.clips.len() as f64) as f32).collect()
+    }
+}
+
 /// What the network says of one clip.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -96,6 +111,9 @@ pub struct ClipProbabilities {
     /// The probability of each artist, in the order of
     /// [`Identifier::labels`](crate::Identifier::labels).
     pub probabilities: Vec<f32>,
+    /// The bottleneck: the numbers before the network's last layer, its last recurrent state. They mean
+    /// something only beside others of the same model.
+    pub embedding: Vec<f32>,
 }
 
 impl ClipProbabilities {
@@ -167,7 +185,11 @@ mod tests {
         let labels = ["Alto", "Basso", "Canto"].map(str::to_owned);
         let clips: Vec<ClipProbabilities> = rows
             .iter()
-            .map(|row| ClipProbabilities { start_seconds: 0.0, probabilities: row.to_vec() })
+            .map(|row| ClipProbabilities {
+                start_seconds: 0.0,
+                probabilities: row.to_vec(),
+                embedding: Vec::new(),
+            })
             .collect();
         sum_up(&labels, &clips)
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cantus_audio::{DecodeOptions, Decoder, Excerpt, Origin, Resampler};
 use cantus_crnn::candle_core::{DType, Device, Tensor};
-use cantus_crnn::{CrnnError, Mode, Model, ModelFile, OpenSet};
+use cantus_crnn::{CrnnError, Forward, Mode, Model, ModelFile, OpenSet};
 use cantus_mel::{LogMel, LogMelPlan, LogMelStream, MelError, Padding};
 
 use crate::front_end::FrontEnd;
@@ -55,6 +55,14 @@ struct Heard {
     start_seconds: f64,
     samples: usize,
     damage: String,
+}
+
+/// What the network says of a batch.
+struct Outputs {
+    /// `[clip, class]`.
+    probabilities: Vec<f32>,
+    /// `[clip, unit]`, what the last layer sees.
+    embeddings: Vec<f32>,
 }
 
 impl Identifier {
@@ -248,12 +256,16 @@ impl Identifier {
         let mut clips = Vec::with_capacity(of);
         while clips.len() < of {
             let first = clips.len();
-            let probabilities = self.probabilities(&mel, first..(first + BATCH_SIZE).min(of))?;
-            let rows = probabilities.chunks_exact(self.labels.len());
-            clips.extend((first..).zip(rows).map(|(clip, row)| ClipProbabilities {
+            let Outputs { probabilities, embeddings } =
+                self.outputs(&mel, first..(first + BATCH_SIZE).min(of))?;
+            let rows = probabilities
+                .chunks_exact(self.labels.len())
+                .zip(embeddings.chunks_exact(self.model.config().embedding_size()));
+            clips.extend((first..).zip(rows).map(|(clip, (row, embedding))| ClipProbabilities {
                 start_seconds: start_seconds
                     + (clip * self.frames_per_clip) as f64 * self.seconds_per_frame(),
                 probabilities: row.to_vec(),
+                embedding: embedding.to_vec(),
             }));
             go_on(observe, Progress::Identified { clips: clips.len(), of })?;
         }
@@ -281,12 +293,8 @@ impl Identifier {
         Stranger { score, odds }
     }
 
-    /// `[clip, class]` of some clips.
-    fn probabilities(
-        &self,
-        mel: &LogMel,
-        clips: std::ops::Range<usize>,
-    ) -> Result<Vec<f32>, CantusError> {
+    /// What the network says of some clips.
+    fn outputs(&self, mel: &LogMel, clips: std::ops::Range<usize>) -> Result<Outputs, CantusError> {
         let (frames, bands) = (self.frames_per_clip, mel.n_mels);
         let mut values = vec![0.0; clips.len() * bands * frames];
         for (clip, values) in clips.clone().zip(values.chunks_exact_mut(bands * frames)) {
@@ -301,13 +309,19 @@ impl Identifier {
         let of_candle = CrnnError::from;
         let input = Tensor::from_vec(values, (clips.len(), bands, frames), &Device::Cpu)
             .map_err(of_candle)?;
-        let logits = self.model.forward(&input, Mode::Evaluation)?.logits;
+        let Forward { logits, embedding, .. } = self.model.forward(&input, Mode::Evaluation)?;
         let mut logits: Vec<f64> = logits
             .to_dtype(DType::F64)
             .and_then(|logits| logits.flatten_all()?.to_vec1())
             .map_err(of_candle)?;
         logits.chunks_exact_mut(self.labels.len()).for_each(softmax);
-        Ok(logits.into_iter().map(|probability| probability as f32).collect())
+        Ok(Outputs {
+            probabilities: logits.into_iter().map(|probability| probability as f32).collect(),
+            embeddings: embedding
+                .to_dtype(DType::F32)
+                .and_then(|embedding| embedding.flatten_all()?.to_vec1())
+                .map_err(of_candle)?,
+        })
     }
 
     fn seconds_per_frame(&self) -> f64 {

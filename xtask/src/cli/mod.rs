@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod embed;
 mod predict;
 
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ pub(crate) use bench::{
     BenchCommand, BenchPreprocessFlags, BenchTrainFlags, KernelPath, Peer, PreprocessPeer,
     PreprocessWorker, Worker,
 };
+pub(crate) use embed::{EmbedFlags, EmbeddingFlags, SimilarFlags};
 pub(crate) use predict::PredictFlags;
 
 use crate::corpora::demo::DemoSettings;
@@ -101,6 +103,18 @@ pub(crate) enum Command {
     /// Find out how a trained network tells music by artists that it does not know: train it again,
     /// each time without some artists, and ask about their songs
     Calibrate(CalibrateFlags),
+    /// Write what a trained model makes of every clip and song of a corpus, as Parquet
+    ///
+    /// That is the numbers before its last layer, of a song their mean over its clips. Songs are heard
+    /// as the model was trained; only those that are new or changed go through the network.
+    Embed(EmbedFlags),
+    /// Name the songs and artists of a corpus that a recording is most like, by a trained model
+    ///
+    /// The measure is the cosine similarity of mean embeddings, the numbers before the model's last layer:
+    /// of the recording and of a song the mean over its clips, of an artist the mean over its songs. 1 is
+    /// the same direction, 0 nothing in common, -1 the opposite; 1.0000 is printed where embeddings are
+    /// equal, as of the recording itself. What is stale of the corpus' embeddings is made first.
+    Similar(SimilarFlags),
     /// Say what is stale
     Status(StatusFlags),
     /// Time ours beside the peers

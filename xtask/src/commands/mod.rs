@@ -3,15 +3,20 @@
 mod bench;
 mod calibrate;
 mod demo;
+mod embed;
 mod experiment;
 mod export;
 mod fetch;
+mod hearing;
 mod predict;
 mod preprocess;
+mod screen;
+mod similar;
 mod status;
 mod summary;
 mod trials;
 mod visualize;
+mod weights;
 
 use std::io::Write;
 
@@ -39,6 +44,8 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Calibrate(flags) => calibrate::run(common, &flags, progress),
         Command::Visualize(flags) => visualize::run(common, &flags, progress),
         Command::Predict(flags) => predict::run(common, &flags, progress),
+        Command::Embed(flags) => embed::run(common, &flags, progress),
+        Command::Similar(flags) => similar::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)

@@ -54,16 +54,25 @@ pub(crate) fn run(
                     damaged: outlook.damaged,
                 })?;
             } else {
-                print(&describe(session, &trial, &outlook, explain)?);
+                let title = trial.run.display().to_string();
+                let differences = || differences(session, &trial);
+                print(&describe(&title, &outlook, explain, &differences)?);
             }
         }
         Ok(Outcome::Done)
     })
 }
 
-fn describe(session: &Session, trial: &Trial, outlook: &Outlook, explain: bool) -> Result<String> {
+/// The stages in lines below a title; `differences` says what sets a training that was never begun
+/// apart from others.
+pub(super) fn describe(
+    title: &str,
+    outlook: &Outlook,
+    explain: bool,
+    differences: &dyn Fn() -> Result<String>,
+) -> Result<String> {
     let mut text = String::new();
-    writeln!(text, "{}", trial.run.display())?;
+    writeln!(text, "{title}")?;
     for planned in &outlook.plan.stages {
         let word = match &planned.verdict {
             Verdict::Fresh => "fresh",
@@ -91,7 +100,7 @@ fn describe(session: &Session, trial: &Trial, outlook: &Outlook, explain: bool) 
             writeln!(text, "              and {} more reasons", reasons.len() - MOST_REASONS)?;
         }
         if planned.stage == "train" && reasons.contains(&Reason::NeverBuilt) {
-            text.push_str(&differences(session, trial)?);
+            text.push_str(&differences()?);
         }
     }
     Ok(text)

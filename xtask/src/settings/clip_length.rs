@@ -34,6 +34,24 @@ impl ClipLength {
         self.seconds
     }
 
+    /// The length of so many spectrogram frames: the paper's where it is one of them, else in as few
+    /// decimals as tell it from its neighbours. None for an hour or more, and for no frames.
+    pub(crate) fn of_frames(frames: usize, sample_rate: u32, hop_length: usize) -> Option<Self> {
+        let seconds = frames as f64 * hop_length as f64 / f64::from(sample_rate);
+        // The exact length may round up to a frame more, or be in the paper's table for other frames:
+        // one step below does neither.
+        let rounded = (0..=6).flat_map(|decimals| {
+            let scale = 10_f64.powi(decimals);
+            let steps = (seconds * scale).floor();
+            [steps, steps - 1.0].map(|steps| Self { seconds: steps / scale })
+        });
+        Self::PAPER
+            .into_iter()
+            .chain(rounded)
+            .filter(|length| length.seconds > 0.0 && length.seconds < 3600.0)
+            .find(|length| length.frames(sample_rate, hop_length) == frames)
+    }
+
     /// The length in spectrogram frames.
     ///
     /// The paper's lengths at the paper's frame rate (31.25 a second) are the paper's table; every
@@ -116,6 +134,19 @@ mod tests {
         assert_eq!(frames("0.5"), 16);
         assert_eq!(frames("0.001s"), 1);
         assert_eq!("20s".parse::<ClipLength>().unwrap().frames(22_050, 512), 862);
+    }
+
+    #[test]
+    fn so_many_frames_are_the_shortest_length_that_has_them() {
+        let told = |frames| ClipLength::of_frames(frames, 16_000, 512).map(|it| it.to_string());
+        let lengths = [(94, "3s"), (911, "30s"), (63, "2s"), (16, "0.5s"), (95, "3.04s")];
+        for (frames, text) in [&lengths[..], &[(625, "19.99s")]].concat() {
+            assert_eq!(told(frames).as_deref(), Some(text));
+        }
+        for frames in 1..3_000 {
+            assert_eq!(self::frames(&told(frames).unwrap()), frames);
+        }
+        assert_eq!((told(0), told(200_000)), (None, None));
     }
 
     #[test]

@@ -173,6 +173,16 @@ impl Config {
             .with_context(|| format!("the configuration `{}` is not valid", path.display()))
     }
 
+    /// The settings that a configuration file states, by their names at the top; all others are
+    /// defaults.
+    pub(crate) fn stated(path: &Path) -> Result<Vec<String>> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
+        let table: toml::Table = toml::from_str(&text)
+            .with_context(|| format!("the configuration `{}` is not valid", path.display()))?;
+        Ok(table.keys().cloned().collect())
+    }
+
     fn parse(text: &str) -> Result<Self> {
         let table: toml::Table = toml::from_str(text)?;
         if table.get("train").and_then(|train| train.get("seed")).is_some() {

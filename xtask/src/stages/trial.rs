@@ -353,9 +353,15 @@ impl Trial {
 
     /// The songs that the trial uses.
     pub(crate) fn usable(&self, session: &Session) -> Result<Vec<UsableSong>> {
+        Ok(self.spectrograms(session)?.1)
+    }
+
+    /// The spectrograms, and the songs of them that the trial uses.
+    pub(crate) fn spectrograms(&self, session: &Session) -> Result<(Store, Vec<UsableSong>)> {
         let scanned = scan::scan(session, &self.config, &self.source)?;
         let store = Store::open(session, &self.config, &self.source, &scanned);
-        Ok(self.songs(session, &store, &scanned, StageName::Split)?.usable)
+        let usable = self.songs(session, &store, &scanned, StageName::Split)?.usable;
+        Ok((store, usable))
     }
 
     /// What is stored of the corpus now.

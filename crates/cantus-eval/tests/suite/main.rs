@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails to unwrap has failed the test")]
 
 mod clip_length;
+mod embedding_files;
 mod golden;
 mod grids;
 mod hostile_names;

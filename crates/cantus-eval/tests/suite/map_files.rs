@@ -33,7 +33,7 @@ fn some_parts() -> (Vec<MapSong>, Vec<MapClip>) {
     (songs, clips)
 }
 
-fn some_map() -> ClipMap {
+pub(crate) fn some_map() -> ClipMap {
     let (songs, clips) = some_parts();
     ClipMap::new(numbered_labels(2), songs, clips).unwrap()
 }

@@ -1,7 +1,8 @@
 //! What may go from thread to thread and be shared between them: held while this compiles.
 
 use cantus_eval::{
-    ArtistClip, ClipMap, EvalError, Metrics, Predictions, ReportInput, TsneMap, TsnePlan,
+    ArtistClip, ClipMap, Embeddings, EvalError, Metrics, Predictions, ReportInput, TsneMap,
+    TsnePlan,
 };
 
 const fn shared<T: Send + Sync + 'static>() {}
@@ -9,6 +10,7 @@ const fn shared<T: Send + Sync + 'static>() {}
 const _: () = {
     shared::<ArtistClip<'static>>();
     shared::<ClipMap>();
+    shared::<Embeddings>();
     shared::<EvalError>();
     shared::<Metrics>();
     shared::<Predictions>();

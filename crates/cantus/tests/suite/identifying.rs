@@ -4,8 +4,8 @@ use std::io::Cursor;
 use std::ops::ControlFlow;
 
 use cantus::{Excerpt, Identifier, Progress, stranger_score};
-use cantus_crnn::OpenSet;
 use cantus_crnn::candle_core::{Device, Tensor};
+use cantus_crnn::{Mode, OpenSet};
 use cantus_mel::{LogMelPlan, MelConfig};
 
 use crate::music::{FRAMES, front_end, identifier, model_file, music, wav};
@@ -34,6 +34,35 @@ fn each_clip_has_the_probabilities_that_the_network_gives_its_spectrogram() {
     }
     let first = &found.clips[0].probabilities;
     assert!(found.clips.iter().any(|clip| clip.probabilities != *first), "the clips differ");
+}
+
+#[test]
+fn each_clip_has_the_last_recurrent_state_and_the_recording_their_mean() {
+    let samples = music(9.3, 16_000);
+    let found = identifier("whole").identify_samples(&samples, 16_000).unwrap();
+    let mel = LogMelPlan::new(&MelConfig::paper()).unwrap().compute(&samples).unwrap();
+    let model = model_file(front_end("whole")).model().unwrap();
+    let width = model.config().embedding_size();
+    let mut sums = vec![0.0; width];
+    for (clip, told) in found.clips.iter().enumerate() {
+        let values = mel.values[clip * FRAMES * 128..][..FRAMES * 128].to_vec();
+        let input = Tensor::from_vec(values, (1, FRAMES, 128), &Device::Cpu).unwrap();
+        let input = input.transpose(1, 2).unwrap().contiguous().unwrap();
+        let expected = model.forward(&input, Mode::Evaluation).unwrap().embedding;
+        let expected = expected.to_vec2::<f32>().unwrap().remove(0);
+        assert_eq!((told.embedding.len(), expected.len()), (width, width));
+        for ((told, expected), sum) in told.embedding.iter().zip(&expected).zip(&mut sums) {
+            assert!((told - expected).abs() < 1e-5, "clip {clip}: {told}, not {expected}");
+            *sum += f64::from(*expected);
+        }
+    }
+    let mean = found.mean_embedding();
+    assert_eq!(mean.len(), width);
+    for (mean, sum) in mean.iter().zip(sums) {
+        assert!((f64::from(*mean) - sum / found.clips.len() as f64).abs() < 1e-5);
+    }
+    let first = &found.clips[0].embedding;
+    assert!(found.clips.iter().any(|clip| clip.embedding != *first), "the clips differ");
 }
 
 #[test]

@@ -3,21 +3,17 @@
 mod one;
 mod recordings;
 mod rows;
-mod screen;
-mod weights;
 
-use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use cantus::{CantusError, Excerpt, Identification, Identifier, Progress as Heard};
+use cantus::{Excerpt, Identification, Identifier};
 
 use crate::cli::{CommonFlags, PredictFlags};
-use crate::commands::{print, print_json};
+use crate::commands::{hearing, print, print_json, screen, weights};
 use crate::interrupt::Interrupt;
 use crate::ordered::for_each_in_order;
 use crate::outcome::Outcome;
-use crate::panics::contain;
 use crate::progress::Progress;
 use crate::session::{Session, SongProblem, count};
 
@@ -147,28 +143,9 @@ impl Asking<'_> {
     fn identify(
         &self,
         path: &Path,
-        mut observe: impl FnMut(usize, usize),
+        observe: impl FnMut(usize, usize),
     ) -> Option<Result<Identification>> {
-        let identify = || {
-            self.identifier.identify_observed(path, |heard| {
-                if let Heard::Identified { clips, of } = heard {
-                    observe(clips, of);
-                }
-                if self.session.interrupt.is_asked() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })
-        };
-        match contain(identify) {
-            Ok(Err(CantusError::Stopped)) => None,
-            Ok(identified) => Some(identified.map_err(Into::into)),
-            Err(panic) => {
-                let path = path.display();
-                Some(Err(anyhow::anyhow!("`{path}` made the decoder panic: {panic}")))
-            }
-        }
+        hearing::identify(&self.identifier, &self.session.interrupt, path, observe)
     }
 
     /// What is printed of a recording.

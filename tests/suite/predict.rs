@@ -191,11 +191,19 @@ fn a_recording_alone_that_cannot_be_used_fails_with_a_hint() {
 }
 
 #[test]
-fn without_a_model_it_says_how_to_get_one() {
+fn where_nothing_was_trained_the_bundled_model_is_asked() {
     let checkout = Checkout::new();
     checkout.song("who.wav", 490.0, 4.2);
-    let ended = checkout.run(&["predict", "music/who.wav"]).expect_code(1);
-    ended.expect_error(&["no trained model in `data/runs`", "cargo xtask demo", "--weights"]);
+    let ended = checkout.run(&["predict", "music/who.wav", "--json"]).expect_code(0);
+    let row = &ended.json()[0];
+    assert_eq!(row["artists"].as_array().unwrap().len(), 20);
+    assert!(row["stranger"]["false_alarms"].is_number(), "{row}");
+    ended.expect_error(&["asking the bundled model", "cargo xtask train --corpus DIR"]);
+    // By its name also where there are others.
+    let trained = trained();
+    let asked = ["predict", "music/Alto/Album 1/Song 1.wav", "--weights", "bundled", "--json"];
+    let row = &trained.run(&asked).expect_code(0).json()[0];
+    assert_eq!(row["artists"].as_array().unwrap().len(), 20);
     let gone = ["predict", "music/who.wav", "--weights", "gone.safetensors"];
     let ended = checkout.run(&gone).expect_code(1);
     ended.expect_error(&["cannot read model `gone.safetensors`", "hint:"]);

@@ -10,8 +10,9 @@ use crate::settings::{ClipLength, CorpusFlags};
 /// What both take: a model and a corpus. The model's file decides front end, excerpt and clip length.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct EmbeddingFlags {
-    /// The model: a file, or the folder of a run [default: the newest model in `<data>/runs`]
-    #[arg(long, value_name = "FILE|RUN")]
+    /// The model: a file, the folder of a run, or `bundled`, the one of this repository [default: the
+    /// newest model in `<data>/runs`; the bundled one where nothing was trained]
+    #[arg(long, value_name = "FILE|RUN|bundled")]
     pub(crate) weights: Option<PathBuf>,
     /// Clip length in seconds; one that is not the model's is refused [default: the model's]
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true)]

@@ -12,8 +12,9 @@ pub(crate) struct PredictFlags {
     /// Recordings, or folders of them
     #[arg(value_name = "FILE|DIR", required = true)]
     pub(crate) recordings: Vec<PathBuf>,
-    /// The model: a file, or the folder of a run [default: the newest model in `<data>/runs`]
-    #[arg(long, value_name = "FILE|RUN")]
+    /// The model: a file, the folder of a run, or `bundled`, the one of this repository [default: the
+    /// newest model in `<data>/runs`; the bundled one where nothing was trained]
+    #[arg(long, value_name = "FILE|RUN|bundled")]
     pub(crate) weights: Option<PathBuf>,
     /// Name so many artists of one recording
     #[arg(long, value_name = "N", default_value = "5")]

@@ -9,24 +9,28 @@ use anyhow::{Result, bail};
 use crate::session::{Session, count};
 use crate::stages::train::model_path;
 
-/// The model that the flag names, by itself or by the folder of its run; without one the newest of all
-/// runs, which is said.
+/// The value of `--weights` that asks for the model of the repository.
+const BUNDLED: &str = "bundled";
+
+/// The model that the flag names, by itself, by the folder of its run, or as the bundled one; without a flag
+/// the newest of all runs, and where nothing was trained the bundled one, which is said.
 pub(super) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
-    if let Some(path) = flag {
-        return named(path);
+    match flag {
+        Some(path) if path.as_os_str() == BUNDLED => return bundled(session),
+        Some(path) => return named(path),
+        None => {}
     }
-    let runs = session.data.runs();
-    let models = newest_last(&runs);
+    let models = newest_last(&session.data.runs());
     let Some(newest) = models.last() else {
-        bail!(
-            "there is no trained model in `{}`\n\n\
-             hint: `cargo xtask demo` trains one on invented artists within minutes, `cargo xtask \
-             train --corpus DIR` one on your music; `--weights FILE` names one that lies elsewhere",
-            runs.display()
+        let bundled = bundled(session)?;
+        session.progress.say(
+            "asking the bundled model, which knows some artists of free music; `cargo xtask train \
+             --corpus DIR` trains one on yours",
         );
+        return Ok(bundled);
     };
     session.progress.say(match models.len() {
-        1 => format!("asking {}", newest.display()),
+        1 => format!("asking {}; `--weights bundled` asks the bundled model", newest.display()),
         several => format!(
             "asking {}, the newest of {}; `--weights` names another",
             newest.display(),
@@ -34,6 +38,23 @@ pub(super) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
         ),
     });
     Ok(newest.clone())
+}
+
+/// The model that comes with the repository: of this data folder, or of the checkout that the command was
+/// built in.
+fn bundled(session: &Session) -> Result<PathBuf> {
+    let of_checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data");
+    let folders = [session.data.root(), &of_checkout];
+    let models = folders.map(|data| data.join("models").join("freemusic20.safetensors"));
+    if let Some(model) = models.iter().find(|model| model.is_file()) {
+        return Ok(model.clone());
+    }
+    bail!(
+        "the bundled model is not in `{}`\n\n\
+         hint: `git checkout data/models` brings it back, `cargo xtask train --corpus DIR` trains one \
+         on your music, and `--weights FILE` names one that lies elsewhere",
+        models[0].display()
+    );
 }
 
 fn named(path: &Path) -> Result<PathBuf> {

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use cantus::{Excerpt, Identifier, Progress, stranger_score};
 use cantus_crnn::candle_core::{Device, Tensor};
-use cantus_crnn::{Mode, OpenSet};
+use cantus_crnn::{Mode, ModelFile, OpenSet};
 use cantus_mel::{LogMelPlan, MelConfig};
 
 use crate::music::{FRAMES, front_end, identifier, model_file, music, wav};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use cantus_cache::{Precision, SpectrogramStore};
 use cantus_corpus::Part as SplitPart;
-use cantus_crnn::{Model, ModelFile};
+use cantus_crnn::{CrnnError, Model, ModelFile};
 use cantus_pipeline::{Fingerprint, SavedFingerprint, Stage};
 use cantus_train::{ClipSet, Trainer, TrainingData};
 use serde::Serialize;
@@ -100,6 +100,8 @@ pub(crate) fn run(
         checkpoints::forget(run)?;
     }
     let labels = clips::labels(&songs.usable);
+    // What cannot be gone on with is refused before hours of songs are read.
+    let network = first_weights::network(config, &labels)?;
     let (data, precision) = load(session, config, songs, run, &labels, wanted)?;
     environment::record(session, run, "train", precision)?;
     let (training_clips, validation_clips) = (data.training.len(), data.validation.len());
@@ -111,7 +113,7 @@ pub(crate) fn run(
         count(labels.len(), "artist"),
     ));
     let belongs_to = checkpoints::fingerprint(wanted, precision);
-    let mut trainer = trainer(config, data, run, &belongs_to)?;
+    let mut trainer = trainer(config, data, run, &belongs_to, &network)?;
     let part = if trainer.steps() > 0 { Part::Resumed } else { Part::BegunAnew };
     timing::append(run, &Timing::part("train", part, 0.0))?;
     if trainer.steps() > 0 {
@@ -180,8 +182,8 @@ fn trainer(
     data: TrainingData,
     run: &Path,
     belongs_to: &Fingerprint,
+    network: &dyn Fn() -> Result<Model, CrnnError>,
 ) -> Result<Trainer<Model>> {
-    let network = first_weights::network(config, &data.labels)?;
     let saved = Fingerprint::load(checkpoints::fingerprint_path(run))?;
     let is_same = matches!(&saved, SavedFingerprint::Whole(saved) if saved == belongs_to);
     for path in checkpoints::paths(run).into_iter().filter(|_| is_same) {

@@ -8,8 +8,8 @@ use clap::ValueEnum;
 pub(crate) enum Recipe {
     /// The paper's: Adam at one step size, until 10 epochs bring no lower validation loss
     Paper,
-    /// Ours: clips shifted and masked by chance, step size along a cosine, weight decay, smoothed
-    /// labels
+    /// Ours, which tells unheard albums better: 12 epochs with the step size along a cosine; clips
+    /// shifted, filtered and masked by chance
     Best,
 }
 
@@ -19,13 +19,13 @@ impl Recipe {
         let paper = TrainConfig { seed: config.seed, ..TrainConfig::default() };
         *config = match self {
             Self::Paper => paper,
+            // What each step gave, and what gave nothing, stands in docs/results.md.
             Self::Best => TrainConfig {
-                epochs: 40,
-                patience: 40,
+                epochs: 12,
+                // To the end: the step size is small only there.
+                patience: 12,
                 schedule: Schedule::Cosine,
                 warm_up_epochs: 1,
-                weight_decay: 0.05,
-                label_smoothing: 0.1,
                 augment: Augment {
                     shift: 0.5,
                     filter_decibels: 9.0,

@@ -108,7 +108,7 @@ impl Augmenter {
         if most <= 0.0 {
             return;
         }
-        let gains: [f64; FILTER_POINTS] = std::array::from_fn(|_| most * draws.from_minus_one());
+        let gains: [f64; FILTER_POINTS] = std::array::from_fn(|_| most * draws.signed_unit());
         let last_band = (clip.len() / n_frames).saturating_sub(1).max(1);
         for (band, levels) in clip.chunks_exact_mut(n_frames).enumerate() {
             let place = (FILTER_POINTS - 1) as f64 * band as f64 / last_band as f64;
@@ -154,7 +154,7 @@ impl Draws {
     }
 
     /// A number from -1 to 1, 1 left out.
-    fn from_minus_one(&mut self) -> f64 {
+    fn signed_unit(&mut self) -> f64 {
         const HALF: f64 = (1_u64 << 52) as f64;
         (self.0.next_u64() >> 11) as f64 / HALF - 1.0
     }

@@ -261,10 +261,11 @@ fn dry_run_says_what_is_stale_and_writes_nothing() {
 }
 
 #[test]
-fn without_a_model_or_a_corpus_it_says_how_to_get_one() {
+fn the_bundled_model_hears_where_none_was_trained_and_what_is_missing_is_said() {
     let checkout = Checkout::with_music();
-    let ended = checkout.run(&["embed", "--corpus", "music"]).expect_code(1);
-    ended.expect_error(&["no trained model in `data/runs`", "hint:"]);
+    let ended = checkout.run(&["embed", "--corpus", "music", "--json"]).expect_code(0);
+    assert_eq!(ended.json()[0]["songs"], 18);
+    ended.expect_error(&["asking the bundled model"]);
     let ended = checkout.run(&EMBED).expect_code(1);
     ended.expect_error(&["cannot read model `model.safetensors`", "hint:"]);
     fs::write(checkout.path().join("model.safetensors"), predict::model()).unwrap();

@@ -235,8 +235,8 @@ fn metadata_of_another_version_or_form_is_refused() {
     for (from, to, problem) in [
         (
             r#"\"format_version\":2"#,
-            r#"\"format_version\":3"#,
-            "expected format version 1 to 2, found 3",
+            r#"\"format_version\":4"#,
+            "expected format version 1 to 3, found 4",
         ),
         (r#"\"gru_form\":\"torch\","#, "", "a setting is missing"),
         (r#"\"classes\":2"#, r#"\"classes\": 2"#, "not written in canonical form"),

@@ -46,10 +46,13 @@ fn export_refuses_what_is_no_trained_network_and_says_what_would_be_one() {
     let weights = |path: &str| {
         checkout.run(&["export", "--onnx", "--weights", path, "--data", "data"]).expect_code(1)
     };
-    let hint = "hint: name a run's folder, as `cargo xtask train` prints it, or a file of weights";
-    for (given, named) in [
-        ("data/runs/nowhere", "no trained network at `data/runs/nowhere`"),
-        ("music", "no trained network at `music/model.safetensors`"),
+    for (given, named, hint) in [
+        (
+            "data/runs/nowhere",
+            "there is no model `data/runs/nowhere`",
+            "hint: name a model file, the",
+        ),
+        ("music", "there is no `model.safetensors` in `music`", "hint: name a model file, or the"),
     ] {
         let ended = weights(given).expect_error(&[named, hint]);
         assert!(ended.out.is_empty(), "{}", ended.out);
@@ -72,4 +75,18 @@ fn export_refuses_flags_that_contradict_each_other() {
     let ended = checkout.run(&several).expect_code(1);
     ended.expect_error(&["2 trials cannot be written to one file", "hint: without a name"]);
     assert!(!checkout.path().join("data").exists());
+}
+
+#[test]
+fn the_bundled_model_is_exported_by_its_name_and_while_a_training_goes_on() {
+    let checkout = Checkout::with_music();
+    let data = checkout.path().join("data");
+    let held = cantus_pipeline::Lock::try_acquire(&data).unwrap();
+    let arguments = ["export", "--onnx", "bundled.onnx", "--weights", "bundled", "--json"];
+    let exported = checkout.run(&arguments).expect_code(0).json().remove(0);
+    drop(held);
+    assert_eq!(exported["labels"].as_array().unwrap().len(), 20);
+    assert_eq!(exported["frames_per_clip"], 94);
+    let bytes = fs::metadata(checkout.path().join("bundled.onnx")).unwrap().len();
+    assert_eq!(exported["bytes"], bytes);
 }

@@ -49,7 +49,7 @@ fn own_artists_are_learnt_from_the_weights_of_others_with_a_new_last_layer() {
 fn weights_that_cannot_be_gone_on_with_are_refused_by_what_is_wrong() {
     let checkout = Checkout::with_music();
     let gone = checkout.quick("train", &["--from", "gone.safetensors"]).expect_code(1);
-    gone.expect_error(&["no model `gone.safetensors` to begin with", "hint:"]);
+    gone.expect_error(&["there is no model `gone.safetensors`", "hint:"]);
     learnt(&checkout);
     let from = ["--from", "first.safetensors", "--epochs", "1"];
     let other = checkout.quick("train", &[&from[..], &["--model", "rnn"]].concat());

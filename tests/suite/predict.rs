@@ -206,7 +206,7 @@ fn where_nothing_was_trained_the_bundled_model_is_asked() {
     assert_eq!(row["artists"].as_array().unwrap().len(), 20);
     let gone = ["predict", "music/who.wav", "--weights", "gone.safetensors"];
     let ended = checkout.run(&gone).expect_code(1);
-    ended.expect_error(&["cannot read model `gone.safetensors`", "hint:"]);
+    ended.expect_error(&["there is no model `gone.safetensors`", "hint:"]);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod session;
 mod settings;
 mod stages;
 mod threads;
+mod weights;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

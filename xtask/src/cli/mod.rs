@@ -177,9 +177,10 @@ pub(crate) struct ExportFlags {
     #[arg(long, value_name = "FILE", required = true, num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "clap's form of a flag whose value may be left out")]
     pub(crate) onnx: Option<Option<PathBuf>>,
-    /// The network of this run's folder or file of weights, as it is; nothing is trained
-    /// [default: that of the trial, trained first where it is stale]
-    #[arg(long, value_name = "RUN|FILE")]
+    /// This network as it is, and nothing is trained: a file of weights, the folder of a run, or
+    /// `bundled`, the model of this repository [default: that of the trial, trained first where it is
+    /// stale]
+    #[arg(long, value_name = "FILE|RUN|bundled")]
     pub(crate) weights: Option<PathBuf>,
     /// The trials.
     #[command(flatten)]

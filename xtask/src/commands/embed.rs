@@ -8,12 +8,13 @@ use cantus_pipeline::{AtomicFile, Plan};
 use serde::Serialize;
 
 use crate::cli::{CommonFlags, EmbedFlags, EmbeddingFlags};
-use crate::commands::{print, print_json, status, weights};
+use crate::commands::{print, print_json, status};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::{Session, SongProblem, count};
 use crate::stages::embed::{self, Embedded, HearingModel};
 use crate::stages::trial::Trial;
+use crate::weights;
 
 /// What `embed --json` prints.
 #[derive(Debug, Serialize)]

@@ -4,16 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use cantus_crnn::ModelFile;
+use cantus_pipeline::write_atomic_bytes;
 use serde::Serialize;
 
 use crate::cli::{CommonFlags, ExportFlags};
 use crate::commands::{print, print_json, status};
+use crate::data_folder::DataFolder;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::Session;
 use crate::settings::{Config, TrialFlags};
 use crate::stages::train;
 use crate::stages::trial::{StageName, Trial};
+use crate::weights;
 
 /// What `export --json` prints for each file.
 #[derive(Debug, Serialize)]
@@ -43,15 +46,14 @@ pub(crate) fn run(
                  hint: leave out one or the other"
             );
         }
-        let weights = weights_file(given)?;
+        let weights = weights::named(given, &DataFolder::new(&common.data))?;
         if common.dry_run {
             print(&format!("would write {}\n", target(&weights, to).display()));
             return Ok(Outcome::Done);
         }
-        return Session::writing(common, progress)?.run(|session| {
-            export(common, session, &ModelFile::read(&weights)?, &weights, to)?;
-            Ok(Outcome::Done)
-        });
+        // Nothing else is made of it, so no training has to be waited for.
+        export(common, &ModelFile::read(&weights)?, &weights, to)?;
+        return Ok(Outcome::Done);
     }
     if common.dry_run {
         return status::run(common, &flags.trial, true, StageName::Train, progress);
@@ -82,22 +84,9 @@ fn trials(
             break;
         }
         let model = train::read_model(&trial.run)?;
-        export(common, session, &model, &train::model_path(&trial.run), to)?;
+        export(common, &model, &train::model_path(&trial.run), to)?;
     }
     Ok(outcome)
-}
-
-/// The file of weights that a run's folder or a path to the file itself means.
-fn weights_file(given: &Path) -> Result<PathBuf> {
-    let weights = if given.is_dir() { train::model_path(given) } else { given.to_owned() };
-    if !weights.exists() {
-        bail!(
-            "there is no trained network at `{}`\n\n\
-             hint: name a run's folder, as `cargo xtask train` prints it, or a file of weights",
-            weights.display()
-        );
-    }
-    Ok(weights)
 }
 
 /// Where the ONNX file goes: beside the weights, unless the user says where.
@@ -107,13 +96,12 @@ fn target(weights: &Path, to: Option<&Path>) -> PathBuf {
 
 fn export(
     common: &CommonFlags,
-    session: &Session,
     model: &ModelFile,
     weights: &Path,
     to: Option<&Path>,
 ) -> Result<()> {
     let (path, onnx) = (target(weights, to), model.to_onnx()?);
-    session.write(&path, &onnx)?;
+    write_atomic_bytes(&path, &onnx)?;
     let exported = Exported {
         file: path.display().to_string(),
         weights: weights.display().to_string(),

@@ -16,7 +16,6 @@ mod status;
 mod summary;
 mod trials;
 mod visualize;
-mod weights;
 
 use std::io::Write;
 

@@ -84,8 +84,9 @@ pub(crate) struct TrialFlags {
     /// LSTM's gates [default: keras]
     #[arg(long)]
     pub(crate) gru_form: Option<GruFormFlag>,
-    /// Fine-tune: begin with this model's weights and a new last layer for the corpus' artists
-    #[arg(long, value_name = "FILE|RUN")]
+    /// Fine-tune: begin with this model's weights and a new last layer for the corpus' artists; a file,
+    /// the folder of a run, or `bundled`, the model of this repository
+    #[arg(long, value_name = "FILE|RUN|bundled")]
     pub(crate) from: Option<PathBuf>,
     /// How to train; flags about it win over it [default: paper]
     #[arg(long)]

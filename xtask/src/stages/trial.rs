@@ -16,8 +16,8 @@ use crate::settings::{Config, Layout};
 use crate::stages::preprocess::{Store, UsableSong};
 use crate::stages::scan::{self, Scanned};
 use crate::stages::timing::{self, Part, Timing};
-use crate::stages::train::first_weights;
 use crate::stages::{baseline, clips, duplicates, evaluate, map, report, split, train};
+use crate::weights;
 
 /// The stages in the order they run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,7 +137,9 @@ impl Trial {
             corpus.clone_into(&mut config.corpus);
         }
         if let Some(from) = &config.from {
-            config.from = Some(first_weights::absolute(from)?);
+            let file = weights::named(from, &session.data)?;
+            let file = file.canonicalize().with_context(|| format!("`{}`", file.display()))?;
+            config.from = Some(file);
         }
         let run = session.data.run(&source.name, &config.run_name()?);
         Ok(Self { config, source, run })

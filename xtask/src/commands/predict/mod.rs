@@ -10,12 +10,13 @@ use anyhow::{Context, Result, bail};
 use cantus::{Excerpt, Identification, Identifier};
 
 use crate::cli::{CommonFlags, PredictFlags};
-use crate::commands::{hearing, print, print_json, screen, weights};
+use crate::commands::{hearing, print, print_json, screen};
 use crate::interrupt::Interrupt;
 use crate::ordered::for_each_in_order;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::{Session, SongProblem, count};
+use crate::weights;
 
 use recordings::Asked;
 use rows::{Failed, Found};

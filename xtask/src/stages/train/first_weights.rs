@@ -1,25 +1,10 @@
 //! The weights that a training begins with: drawn by the seed, or those of another training.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
 use cantus_crnn::{CrnnError, Model, ModelFile};
 
 use crate::settings::Config;
-use crate::stages::train::model_path;
-
-/// Where the model file that `--from` names lies, from wherever the saved configuration is read.
-pub(crate) fn absolute(named: &Path) -> Result<PathBuf> {
-    let file = if named.is_dir() { model_path(named) } else { named.to_owned() };
-    file.canonicalize().with_context(|| {
-        format!(
-            "there is no model `{}` to begin with\n\n\
-             hint: `--from` takes a `model.safetensors`, or the folder of a run that has one",
-            file.display()
-        )
-    })
-}
 
 /// What makes the network with its first weights, as often as it is asked.
 pub(super) fn network(
@@ -88,15 +73,5 @@ mod tests {
         config.model.name = ModelName::Crnn1d;
         let said = check(&config, &file(&MelConfig::paper())).unwrap_err().to_string();
         assert!(said.contains("another network than the trial's crnn1d"), "{said}");
-    }
-
-    #[test]
-    fn a_run_is_named_by_its_folder_and_what_is_not_there_is_said() {
-        let folder = tempfile::tempdir().unwrap();
-        let said = absolute(folder.path()).unwrap_err().to_string();
-        assert!(said.contains("model.safetensors` to begin with"), "{said}");
-        let model = model_path(folder.path());
-        std::fs::write(&model, b"").unwrap();
-        assert_eq!(absolute(folder.path()).unwrap(), model.canonicalize().unwrap());
     }
 }

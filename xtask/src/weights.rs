@@ -1,4 +1,4 @@
-//! Which model is asked.
+//! Which trained model a flag means.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,23 +6,22 @@ use std::time::SystemTime;
 
 use anyhow::{Result, bail};
 
+use crate::data_folder::DataFolder;
 use crate::session::{Session, count};
 use crate::stages::train::model_path;
 
 /// The value of `--weights` that asks for the model of the repository.
 const BUNDLED: &str = "bundled";
 
-/// The model that the flag names, by itself, by the folder of its run, or as the bundled one; without a flag
-/// the newest of all runs, and where nothing was trained the bundled one, which is said.
-pub(super) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
-    match flag {
-        Some(path) if path.as_os_str() == BUNDLED => return bundled(session),
-        Some(path) => return named(path),
-        None => {}
+/// The model that the flag [names](named); without a flag the newest of all runs, and where nothing was
+/// trained the bundled one, which is said.
+pub(crate) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
+    if let Some(given) = flag {
+        return named(given, &session.data);
     }
     let models = newest_last(&session.data.runs());
     let Some(newest) = models.last() else {
-        let bundled = bundled(session)?;
+        let bundled = bundled(&session.data)?;
         session.progress.say(
             "asking the bundled model, which knows some artists of free music; `cargo xtask train \
              --corpus DIR` trains one on yours",
@@ -42,9 +41,9 @@ pub(super) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
 
 /// The model that comes with the repository: of this data folder, or of the checkout that the command was
 /// built in.
-fn bundled(session: &Session) -> Result<PathBuf> {
+fn bundled(data: &DataFolder) -> Result<PathBuf> {
     let of_checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data");
-    let folders = [session.data.root(), &of_checkout];
+    let folders = [data.root(), &of_checkout];
     let models = folders.map(|data| data.join("models").join("freemusic20.safetensors"));
     if let Some(model) = models.iter().find(|model| model.is_file()) {
         return Ok(model.clone());
@@ -57,21 +56,33 @@ fn bundled(session: &Session) -> Result<PathBuf> {
     );
 }
 
-fn named(path: &Path) -> Result<PathBuf> {
-    if !path.is_dir() {
-        return Ok(path.to_owned());
+/// The model file that a flag's value means: itself, the one in the folder of a run, or the bundled one.
+pub(crate) fn named(given: &Path, data: &DataFolder) -> Result<PathBuf> {
+    if given.as_os_str() == BUNDLED {
+        return bundled(data);
     }
-    let model = model_path(path);
+    // What cannot be looked at may be there: reading it says why.
+    if !given.try_exists().unwrap_or(true) {
+        bail!(
+            "there is no model `{}`\n\n\
+             hint: name a model file, the folder of a run as `cargo xtask train` prints it, or `{BUNDLED}`",
+            given.display()
+        );
+    }
+    if !given.is_dir() {
+        return Ok(given.to_owned());
+    }
+    let model = model_path(given);
     if model.exists() {
         return Ok(model);
     }
     // One too high in the tree: the folder of a corpus, or of all runs.
-    let below = [in_folders_of(path), newest_last(path)].concat();
+    let below = [in_folders_of(given), newest_last(given)].concat();
     let hint = match below.last().and_then(|model| model.parent()) {
         Some(run) => format!("there is one in `{}`", run.display()),
         None => "name a model file, or the folder of a run whose training has begun".to_owned(),
     };
-    bail!("there is no `model.safetensors` in `{}`\n\nhint: {hint}", path.display());
+    bail!("there is no `model.safetensors` in `{}`\n\nhint: {hint}", given.display());
 }
 
 /// The models of all corpora's runs, the newest last; of equally new ones in order of their paths.
@@ -132,6 +143,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let runs = folder.path();
         let only = model(runs, "demo/run", 0);
+        let named = |given: &Path| named(given, &DataFolder::new(runs));
         assert_eq!(named(only.parent().unwrap()).unwrap(), only);
         assert_eq!(named(&only).unwrap(), only);
         for too_high in [runs.to_owned(), runs.join("demo")] {
@@ -139,5 +151,20 @@ mod tests {
             let hint = format!("hint: there is one in `{}`", runs.join("demo/run").display());
             assert!(said.ends_with(&hint), "{said}");
         }
+        let gone = runs.join("gone.safetensors");
+        let said = named(&gone).unwrap_err().to_string();
+        assert!(said.starts_with(&format!("there is no model `{}`", gone.display())), "{said}");
+    }
+
+    #[test]
+    fn the_bundled_model_is_named_of_this_data_folder_or_else_of_the_checkout() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::new(folder.path());
+        let of_checkout = named(Path::new(BUNDLED), &data).unwrap();
+        assert!(of_checkout.ends_with("data/models/freemusic20.safetensors"));
+        let here = folder.path().join("models").join("freemusic20.safetensors");
+        fs::create_dir(here.parent().unwrap()).unwrap();
+        fs::write(&here, b"").unwrap();
+        assert_eq!(named(Path::new(BUNDLED), &data).unwrap(), here);
     }
 }

@@ -2,8 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::Duration;
 
 use cantus::Identifier;
 use cantus_eval::Embeddings;
@@ -267,7 +265,7 @@ fn the_bundled_model_hears_where_none_was_trained_and_what_is_missing_is_said() 
     assert_eq!(ended.json()[0]["songs"], 18);
     ended.expect_error(&["asking the bundled model"]);
     let ended = checkout.run(&EMBED).expect_code(1);
-    ended.expect_error(&["cannot read model `model.safetensors`", "hint:"]);
+    ended.expect_error(&["there is no model `model.safetensors`", "hint:"]);
     fs::write(checkout.path().join("model.safetensors"), predict::model()).unwrap();
     let ended = checkout.run(&["embed", "--weights", "model.safetensors"]).expect_code(1);
     ended.expect_error(&["the corpus `demo` is not there yet", "cargo xtask fetch demo"]);
@@ -285,17 +283,26 @@ fn ctrl_c_leaves_no_half_file_and_the_same_command_goes_on() {
         fs::hard_link(&first, checkout.music(&format!("Alto/Album 5/{number}.wav"))).unwrap();
     }
     checkout.quick("preprocess", &[]).expect_code(0);
-    let child = checkout.start(&EMBED);
-    let lock = checkout.path().join("data/.cantus-lock");
-    let holder = child.id().to_string();
-    wait_until("the lock", || fs::read_to_string(&lock).is_ok_and(|text| text.contains(&holder)));
-    // It listens to signals by now, and has seconds of clips before it.
-    sleep(Duration::from_millis(200));
-    signal(&child, "INT");
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("run the same command to go on"), "{said}");
-    assert!(fs::read(&file).unwrap() == whole, "the old file stands");
-    assert_eq!(embed(&checkout, &[])["new_songs"], 150);
+    let songs = || Embeddings::read_parquet(&file).unwrap().songs().len();
+    let before = songs();
+    for stop in ["KILL", "INT"] {
+        let heard = songs();
+        let child = checkout.start(&[&EMBED[..], &["--checkpoint-seconds", "0"]].concat());
+        wait_until("a song", || songs() > heard);
+        signal(&child, stop);
+        let output = child.wait_with_output().unwrap();
+        if stop == "INT" {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(130), "{said}");
+            assert!(said.contains("run the same command to go on"), "{said}");
+        }
+        // Between a file and its fingerprint a kill costs what was heard, and never lies.
+        assert!(fs::read(&file).unwrap() != whole);
+    }
+    let heard = songs() - before;
+    assert!((2..150).contains(&heard), "{heard}");
+    assert_eq!(embed(&checkout, &[])["new_songs"], 150 - heard);
+    let gone_on = fs::read(&file).unwrap();
+    assert_eq!(embed(&checkout, &["--force"])["new_songs"], 150 + before);
+    assert!(fs::read(&file).unwrap() == gone_on, "as if undisturbed");
 }

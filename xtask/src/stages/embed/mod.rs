@@ -7,6 +7,7 @@ mod model;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use cantus_cache::{ClipRule, Precision, SpectrogramStore};
@@ -42,6 +43,9 @@ pub(crate) struct Embedded {
     pub(crate) new_songs: usize,
 }
 
+/// The clips of songs that were heard, by [`key`].
+type Known = HashMap<(String, String), Vec<EmbeddedClip>>;
+
 /// What there is to hear, and the model that hears it.
 struct Work<'a> {
     session: &'a Session,
@@ -72,7 +76,7 @@ pub(crate) fn bring_up_to_date(
             model.path.display()
         );
     }
-    let (_, wanted, freshness) = work.check(force)?;
+    let (_, freshness) = work.check(force)?;
     let old = work.vouched_for(&freshness);
     if freshness.is_fresh()
         && let Some(embeddings) = work.if_complete(old.as_ref())
@@ -80,12 +84,6 @@ pub(crate) fn bring_up_to_date(
         return Ok(Some(work.done(embeddings, 0)));
     }
     let Some((embeddings, new_songs)) = work.embed(old.as_ref())? else { return Ok(None) };
-    let fingerprint = fingerprint_path(&work.path);
-    // The old file is whole until the new one takes its place; from here on its fingerprint vouches
-    // for nothing.
-    Fingerprint::invalidate(&fingerprint)?;
-    embeddings.write_parquet(AtomicFile::create(&work.path)?)?.commit()?;
-    wanted.save(&fingerprint)?;
     Ok(Some(work.done(embeddings, new_songs)))
 }
 
@@ -115,7 +113,7 @@ pub(crate) fn outlook(
     let before = outlook.plan.verdict("preprocess").context("the stage `preprocess` is planned")?;
     let preprocess = Freshness::from_reasons(before.reasons().to_vec());
     let work = Work::new(session, trial, model)?;
-    let (stage, _, freshness) = work.check(force)?;
+    let (stage, freshness) = work.check(force)?;
     // What the songs will be is not known before they are decoded.
     let freshness = if preprocess.is_fresh() { freshness } else { freshness.without_inputs() };
     let mut plan = Plan::explain([(Stage::new("preprocess"), preprocess), (stage, freshness)])?;
@@ -125,6 +123,11 @@ pub(crate) fn outlook(
 
 fn fingerprint_path(path: &Path) -> PathBuf {
     path.with_extension("fingerprint.json")
+}
+
+/// By what a song's clips are known again: where it lies, and what is in its file.
+fn key(usable: &UsableSong) -> (String, String) {
+    (usable.song.id.clone(), usable.source_hash.clone())
 }
 
 impl<'a> Work<'a> {
@@ -139,27 +142,30 @@ impl<'a> Work<'a> {
         Embedded { path: self.path, embeddings, new_songs }
     }
 
-    /// The stage, what it should be made of, and whether it is.
-    fn check(&self, force: bool) -> Result<(Stage, Fingerprint, Freshness)> {
+    /// The stage, and whether its file is of all songs as they are.
+    fn check(&self, force: bool) -> Result<(Stage, Freshness)> {
         let stage = Stage::new("embed").after("preprocess").output(&self.path);
+        let saved = Fingerprint::load(fingerprint_path(&self.path))?;
+        let freshness = stage.check(&saved, &self.fingerprint(&self.songs), force);
+        Ok((stage, freshness))
+    }
+
+    /// What a file with the embeddings of some songs is made of.
+    fn fingerprint<'b>(&self, songs: impl IntoIterator<Item = &'b UsableSong>) -> Fingerprint {
         let mut builder = Fingerprint::builder("embed", FORMAT_VERSION)
             .setting("clip_frames", self.model.file.frames_per_clip);
         for (key, value) in self.store.front_end() {
             builder = builder.setting(format!("front_end.{key}"), value);
         }
-        let songs: BTreeMap<&str, String> = self
-            .songs
-            .iter()
+        let songs: BTreeMap<&str, String> = songs
+            .into_iter()
             .map(|usable| {
                 let song = &usable.song;
                 let named = [&song.artist, &song.album, &song.title, &usable.source_hash];
                 (song.id.as_str(), named.map(String::as_str).join("\t"))
             })
             .collect();
-        let wanted = builder.input("model", &self.model.hash).input_set(SONGS, songs).build();
-        let saved = Fingerprint::load(fingerprint_path(&self.path))?;
-        let freshness = stage.check(&saved, &wanted, force);
-        Ok((stage, wanted, freshness))
+        builder.input("model", &self.model.hash).input_set(SONGS, songs).build()
     }
 
     /// What was made before, if at most other songs are wanted now and the file is sound. A file that
@@ -191,15 +197,16 @@ impl<'a> Work<'a> {
     }
 
     /// Puts every clip through the network but those of songs that were heard before, and says how many
-    /// songs were heard now; nothing where the user asked for a stop.
+    /// songs were heard now; nothing where the user asked for a stop. What was heard until then, and
+    /// from time to time on the way, is saved for the next time.
     fn embed(&self, old: Option<&Embeddings>) -> Result<Option<(Embeddings, usize)>> {
-        let mut known: HashMap<(String, String), Vec<EmbeddedClip>> = HashMap::new();
+        let mut known = Known::new();
         for song in old.into_iter().flat_map(Embeddings::songs) {
             known.insert((song.song_id.clone(), song.source_hash.clone()), song.clips.clone());
         }
-        let key = |usable: &UsableSong| (usable.song.id.clone(), usable.source_hash.clone());
         let new: Vec<&UsableSong> =
             self.songs.iter().filter(|usable| !known.contains_key(&key(usable))).collect();
+        let mut saved = Instant::now();
         let network = self.model.file.model()?;
         let clips: usize = new.iter().map(|usable| self.clips(usable)).sum();
         let bar = self.session.progress.bar(clips as u64, "embed", "clips");
@@ -211,22 +218,41 @@ impl<'a> Work<'a> {
             for (position, usable) in songs.iter().enumerate() {
                 let Some(clips) = self.hear(&network, &store, position, &bar)? else {
                     bar.finish_and_clear();
+                    if !known.is_empty() {
+                        self.save(&known)?;
+                    }
                     return Ok(None);
                 };
                 known.insert(key(usable), clips);
+                if saved.elapsed() >= self.session.checkpoint_every {
+                    self.save(&known)?;
+                    saved = Instant::now();
+                }
             }
         }
         bar.finish_and_clear();
-        let songs = self.songs.iter().map(|usable| EmbeddedSong {
+        Ok(Some((self.save(&known)?, new.len())))
+    }
+
+    /// Writes the embeddings of the songs that were heard, whose fingerprint names them and no others.
+    fn save(&self, known: &Known) -> Result<Embeddings> {
+        let heard = || self.songs.iter().filter(|usable| known.contains_key(&key(usable)));
+        let songs = heard().map(|usable| EmbeddedSong {
             song_id: usable.song.id.clone(),
             artist: usable.song.artist.clone(),
             album: usable.song.album.clone(),
             title: usable.song.title.clone(),
             source_hash: usable.source_hash.clone(),
-            clips: known.remove(&key(usable)).unwrap_or_default(),
+            clips: known[&key(usable)].clone(),
         });
         let embeddings = Embeddings::new(self.model.tag(), songs.collect())?;
-        Ok(Some((embeddings, new.len())))
+        let fingerprint = fingerprint_path(&self.path);
+        // The old file is whole until the new one takes its place; from here on its fingerprint vouches
+        // for nothing.
+        Fingerprint::invalidate(&fingerprint)?;
+        embeddings.write_parquet(AtomicFile::create(&self.path)?)?.commit()?;
+        self.fingerprint(heard()).save(&fingerprint)?;
+        Ok(embeddings)
     }
 
     /// The clips of one song. No batch holds clips of two songs: so the song's bits do not depend on the

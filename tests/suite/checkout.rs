@@ -186,9 +186,15 @@ fn only_entry(folder: &Path) -> PathBuf {
 
 /// The files of an extension under a folder, sorted; none where there is no folder.
 pub(crate) fn files_under(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut files = all_files_under(folder);
+    files.retain(|path| path.extension().is_some_and(|found| found == extension));
+    files
+}
+
+/// All files under a folder, sorted; none where there is no folder.
+pub(crate) fn all_files_under(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     collect_files(folder, &mut files);
-    files.retain(|path| path.extension().is_some_and(|found| found == extension));
     files.sort();
     files
 }

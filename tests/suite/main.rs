@@ -17,3 +17,4 @@ mod pipeline;
 mod predict;
 mod similar;
 mod staleness;
+mod torture;

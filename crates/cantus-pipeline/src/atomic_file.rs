@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::PipelineError;
-use crate::leftovers;
+use crate::{fault, leftovers};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -63,7 +63,9 @@ impl CountedFile {
 
 impl Write for CountedFile {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        match self.file.as_file_mut().write(buffer) {
+        let file = self.file.as_file_mut();
+        let write = || file.write(&buffer[..fault::room(buffer.len())?]);
+        match fault::around("write", &self.target, write) {
             Ok(written) => {
                 self.bytes_written += written as u64;
                 Ok(written)
@@ -108,8 +110,7 @@ impl AtomicFile {
             // Without this the crate's 0600 would follow the file to its final name.
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        let file = builder
-            .tempfile_in(&folder)
+        let file = fault::around("create", &target, || builder.tempfile_in(&folder))
             .map_err(|source| PipelineError::io("create a file in", &folder, source))?;
         let counted = CountedFile { file, target: target.clone(), bytes_written: 0, failure: None };
         Ok(Self { writer: BufWriter::with_capacity(BUFFER_BYTES, counted), target, folder })
@@ -136,8 +137,9 @@ impl AtomicFile {
             return Err(fail(failure.to_io_error()));
         }
         let (counted, _) = self.writer.into_parts();
-        counted.file.as_file().sync_all().map_err(fail)?;
-        counted.file.persist(&self.target).map_err(|failed| fail(failed.error))?;
+        fault::around("sync", &self.target, || counted.file.as_file().sync_all()).map_err(fail)?;
+        fault::around("rename", &self.target, || counted.file.persist(&self.target))
+            .map_err(|failed| fail(failed.error))?;
         sync_folder(&self.folder)
     }
 }
@@ -193,7 +195,7 @@ fn create_folders(folder: &Path) -> Result<(), PipelineError> {
         .ancestors()
         .take_while(|ancestor| !ancestor.as_os_str().is_empty() && !ancestor.exists())
         .collect();
-    fs::create_dir_all(folder)
+    fault::around("make", folder, || fs::create_dir_all(folder))
         .map_err(|source| PipelineError::io("make the folder", folder, source))?;
     for made in missing {
         match made.parent() {
@@ -210,7 +212,7 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), PipelineError> {
     if !cfg!(unix) {
         return Ok(());
     }
-    match File::open(folder).and_then(|opened| opened.sync_all()) {
+    match fault::around("sync", folder, || File::open(folder)?.sync_all()) {
         Ok(()) => Ok(()),
         Err(source)
             if matches!(

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::atomic_file::{sync_folder, write_atomic_bytes};
 use crate::error::PipelineError;
+use crate::fault;
 use crate::freshness::Freshness;
 use crate::items::ItemTable;
 
@@ -171,7 +172,7 @@ impl Fingerprint {
     /// If there is one and it cannot be removed.
     pub fn invalidate(path: impl AsRef<Path>) -> Result<(), PipelineError> {
         let path = path.as_ref();
-        match fs::remove_file(path) {
+        match fault::around("remove", path, || fs::remove_file(path)) {
             Ok(()) => match path.parent() {
                 Some(folder) if !folder.as_os_str().is_empty() => sync_folder(folder),
                 _ => sync_folder(Path::new(".")),

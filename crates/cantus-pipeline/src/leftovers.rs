@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use std::{fs, io, process};
 
 use crate::error::PipelineError;
+use crate::fault;
 
 const PREFIX: &str = ".tmp-cantus-";
 
@@ -50,7 +51,7 @@ pub fn sweep_leftovers(folder: impl AsRef<Path>) -> Result<Vec<PathBuf>, Pipelin
                 waiting.push(entry.path());
             } else if kind.is_file() && entry.file_name().to_str().is_some_and(is_leftover) {
                 let path = entry.path();
-                match fs::remove_file(&path) {
+                match fault::around("remove", &path, || fs::remove_file(&path)) {
                     Ok(()) => {
                         tracing::info!(path = %path.display(), "removed an unfinished file");
                         removed.push(path);

@@ -2,6 +2,7 @@
 
 mod atomic_file;
 mod error;
+pub mod fault;
 mod fingerprint;
 mod freshness;
 mod items;

@@ -11,6 +11,7 @@ use cantus_baseline::{
 };
 use cantus_corpus::Part;
 use cantus_eval::{BootstrapOptions, ClipPrediction, METRICS_FORMAT, Metrics, Predictions};
+use cantus_pipeline::fault::around;
 use cantus_pipeline::{AtomicFile, Fingerprint, Stage};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -320,7 +321,7 @@ impl Asked<'_> {
 }
 
 fn forget(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
+    match around("remove", path, || std::fs::remove_file(path)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
         }

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use cantus_pipeline::fault::around;
 use serde::{Deserialize, Serialize};
 
 /// One line: a stage, or an epoch of the training.
@@ -98,7 +99,7 @@ pub(crate) fn append(run: &Path, timing: &Timing) -> Result<()> {
     line.push('\n');
     std::fs::create_dir_all(run)
         .and_then(|()| OpenOptions::new().create(true).append(true).open(&path))
-        .and_then(|mut file| file.write_all(line.as_bytes()))
+        .and_then(|mut file| around("append", &path, || file.write_all(line.as_bytes())))
         .with_context(|| format!("cannot add to `{}`", path.display()))
 }
 

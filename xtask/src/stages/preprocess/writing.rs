@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use cantus_cache::AlbumWriter;
 use cantus_pipeline::AtomicFile;
+use cantus_pipeline::fault::around;
 use indicatif::ProgressBar;
 
 use super::front_end::FrontEnd;
@@ -109,7 +110,7 @@ impl<'a> AlbumWriting<'a> {
         match album.writer {
             Some(writer) => writer.finish()?.commit()?,
             // None of its songs can be used any more.
-            None if path.exists() => std::fs::remove_file(&path)
+            None if path.exists() => around("remove", &path, || std::fs::remove_file(&path))
                 .with_context(|| format!("cannot remove `{}`", path.display()))?,
             None => {}
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cantus_cache::Precision;
+use cantus_pipeline::fault::around;
 use cantus_pipeline::{Fingerprint, SavedFingerprint};
 
 use crate::session::Session;
@@ -28,7 +29,7 @@ pub(super) fn paths(run: &Path) -> [PathBuf; 2] {
 /// Keeps a checkpoint, and the one before it. A kill on the way leaves at least that.
 pub(super) fn save(session: &Session, run: &Path, bytes: &[u8]) -> Result<()> {
     let (last, previous) = (last_path(run), previous_path(run));
-    match std::fs::rename(&last, &previous) {
+    match around("rename", &last, || std::fs::rename(&last, &previous)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             return Err(error).with_context(|| {
                 format!("cannot rename `{}` to `{}`", last.display(), previous.display())
@@ -49,7 +50,7 @@ pub(super) fn fingerprint_path(run: &Path) -> PathBuf {
 pub(super) fn forget(run: &Path) -> Result<()> {
     Fingerprint::invalidate(fingerprint_path(run))?;
     for path in paths(run) {
-        match std::fs::remove_file(&path) {
+        match around("remove", &path, || std::fs::remove_file(&path)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).with_context(|| format!("cannot remove `{}`", path.display()));
             }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use cantus_pipeline::fault::around;
 use cantus_train::{EpochRecord, EventFile, event_file_name};
 
 use crate::session::Session;
@@ -37,7 +38,7 @@ impl Events {
 
     /// Appends an epoch that is just over.
     pub(super) fn epoch(&mut self, record: &EpochRecord) -> Result<()> {
-        let written = self.file.epoch(record, now());
+        let written = around("append", &self.path, || self.file.epoch(record, now()));
         written.with_context(|| format!("cannot append to `{}`", self.path.display()))
     }
 }

@@ -2,7 +2,7 @@
 
 mod checkpoints;
 mod events;
-pub(crate) mod first_weights;
+mod first_weights;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use cantus_cache::{Precision, SpectrogramStore};
 use cantus_corpus::Part as SplitPart;
 use cantus_crnn::{CrnnError, Model, ModelFile};
+use cantus_pipeline::fault::around;
 use cantus_pipeline::{Fingerprint, SavedFingerprint, Stage};
 use cantus_train::{ClipSet, Trainer, TrainingData};
 use serde::Serialize;
@@ -199,7 +200,7 @@ fn trainer(
                     path.display()
                 );
                 // Or the next one would push it into the place of the good one before it.
-                std::fs::remove_file(&path)
+                around("remove", &path, || std::fs::remove_file(&path))
                     .with_context(|| format!("cannot remove `{}`", path.display()))?;
             }
         }

@@ -105,6 +105,10 @@ pub enum CrnnError {
     #[error("model metadata: {0}")]
     Json(#[from] serde_json::Error),
 
+    /// The file is sound in form, and not what was written.
+    #[error("its digest does not agree with its contents: the file is damaged or was edited")]
+    Digest,
+
     /// The list of class labels does not fit the model.
     #[error("class labels: {problem}")]
     Labels {

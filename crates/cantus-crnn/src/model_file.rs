@@ -19,10 +19,13 @@ pub const MAX_MODEL_BYTES: u64 = 1 << 30;
 /// run.
 const METADATA_KEY: &str = "cantus";
 
-/// Version 1 knew [`Crnn2dConfig`] alone, which stands in it without the network's name; version 3 is
-/// version 2 with an [`OpenSet`].
-const FORMAT_VERSION: u32 = 3;
-const WITHOUT_OPEN_SET: u32 = 2;
+/// Version 1 knew [`Crnn2dConfig`] alone, which stands in it without the network's name; version 3 was
+/// version 2 with an [`OpenSet`]; version 4 has a digest, and may have an open set.
+const FORMAT_VERSION: u32 = 4;
+const WITH_OPEN_SET: u32 = 3;
+
+/// Separates the digest from any other use of BLAKE3.
+const DIGEST_CONTEXT: &str = "cantus-crnn 2026 model file, form 4";
 
 /// A trained model with what is needed to use it, as one safetensors file of f32 tensors.
 ///
@@ -48,6 +51,9 @@ pub struct ModelFile {
 #[serde(deny_unknown_fields)]
 struct Metadata<Config> {
     config: Config,
+    /// Of all else in the file, see [`digest`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     format_version: u32,
     frames_per_clip: usize,
     front_end: BTreeMap<String, String>,
@@ -114,23 +120,24 @@ impl ModelFile {
     /// When a label, a shape or a value would be refused on reading.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CrnnError> {
         self.check()?;
-        let metadata = Metadata {
+        let mut contents = BTreeMap::new();
+        for (name, tensor) in &self.tensors {
+            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+            let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+            contents.insert(name.as_str(), bytes);
+        }
+        let mut metadata = Metadata {
             config: self.config.clone(),
-            format_version: match self.open_set {
-                Some(_) => FORMAT_VERSION,
-                None => WITHOUT_OPEN_SET,
-            },
+            digest: None,
+            format_version: FORMAT_VERSION,
             frames_per_clip: self.frames_per_clip,
             front_end: self.front_end.clone(),
             labels: self.labels.clone(),
             open_set: self.open_set.clone(),
         };
+        let of_tensors = contents.iter().map(|(name, bytes)| (*name, bytes.as_slice()));
+        metadata.digest = Some(digest(&canonical_json(&metadata)?, of_tensors));
         let metadata = HashMap::from([(METADATA_KEY.to_owned(), canonical_json(&metadata)?)]);
-        let mut contents = BTreeMap::new();
-        for (name, tensor) in &self.tensors {
-            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-            contents.insert(name, values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
-        }
         let mut views = Vec::with_capacity(contents.len());
         for (name, bytes) in &contents {
             let shape = self.tensors[*name].dims().to_vec();
@@ -145,12 +152,13 @@ impl ModelFile {
     ///
     /// # Errors
     /// When the header lies about sizes, the metadata is not what this crate writes, a tensor is
-    /// missing, unknown, not f32, of another shape or not finite, or labels are missing, empty,
-    /// twice there or too many.
+    /// missing, unknown, not f32, of another shape or not finite, labels are missing, empty, twice
+    /// there or too many, or anything is not as it was written: [`CrnnError::Digest`] where only that
+    /// shows it.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CrnnError> {
         let contents = SafeTensors::deserialize(bytes).map_err(CrnnError::safetensors)?;
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(CrnnError::safetensors)?;
-        let metadata = parse_metadata(header.metadata().as_ref())?;
+        let mut metadata = parse_metadata(header.metadata().as_ref())?;
         metadata.config.validate()?;
         let wanted = metadata.config.wanted();
         let mut tensors = BTreeMap::new();
@@ -171,9 +179,18 @@ impl ModelFile {
             let values: Vec<f32> = values.iter().map(|v| f32::from_le_bytes(*v)).collect();
             tensors.insert(name, Tensor::from_vec(values, view.shape(), &Device::Cpu)?);
         }
+        let written = metadata.digest.take();
+        let text = canonical_json(&metadata)?;
         let Metadata { config, frames_per_clip, front_end, labels, open_set, .. } = metadata;
         let file = Self { config, labels, front_end, frames_per_clip, open_set, tensors };
         file.check()?;
+        if let Some(written) = written {
+            let of_tensors: BTreeMap<&str, &[u8]> =
+                contents.iter().map(|(name, view)| (name, view.data())).collect();
+            if digest(&text, of_tensors) != written {
+                return Err(CrnnError::Digest);
+            }
+        }
         Ok(file)
     }
 
@@ -240,7 +257,7 @@ fn parse_metadata(
     let value: serde_json::Value = serde_json::from_str(text)?;
     match value.get("format_version").and_then(serde_json::Value::as_u64) {
         Some(1) => parse_canonical::<Crnn2dConfig>(value, text),
-        Some(2 | 3) => parse_canonical::<ModelConfig>(value, text),
+        Some(2..=4) => parse_canonical::<ModelConfig>(value, text),
         version => {
             let found = version.map_or("none".to_owned(), |version| version.to_string());
             fail(format!("expected format version 1 to {FORMAT_VERSION}, found {found}"))
@@ -258,14 +275,39 @@ fn parse_canonical<Config: Serialize + DeserializeOwned + Into<ModelConfig>>(
         let problem = "not written in canonical form, or a setting is missing".to_owned();
         return Err(CrnnError::Metadata { problem });
     }
-    let Metadata { config, format_version, frames_per_clip, front_end, labels, open_set } =
+    let Metadata { config, digest, format_version, frames_per_clip, front_end, labels, open_set } =
         metadata;
-    if open_set.is_some() != (format_version == FORMAT_VERSION) {
-        let problem = format!("format version {format_version} and `open_set` contradict");
+    let contradiction = if digest.is_some() != (format_version == FORMAT_VERSION) {
+        Some("digest")
+    } else if format_version < FORMAT_VERSION
+        && open_set.is_some() != (format_version == WITH_OPEN_SET)
+    {
+        Some("open_set")
+    } else {
+        None
+    };
+    if let Some(field) = contradiction {
+        let problem = format!("format version {format_version} and `{field}` contradict");
         return Err(CrnnError::Metadata { problem });
     }
     let config = config.into();
-    Ok(Metadata { config, format_version, frames_per_clip, front_end, labels, open_set })
+    Ok(Metadata { config, digest, format_version, frames_per_clip, front_end, labels, open_set })
+}
+
+/// BLAKE3 of the metadata without a digest and of the tensors, which come in order of their names. Each
+/// part is preceded by its length, so no two files are hashed as the same bytes.
+fn digest<'a>(metadata: &str, tensors: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> String {
+    let mut hasher = blake3::Hasher::new_derive_key(DIGEST_CONTEXT);
+    let mut add = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    add(metadata.as_bytes());
+    for (name, bytes) in tensors {
+        add(name.as_bytes());
+        add(bytes);
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 /// JSON without spaces, keys sorted.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::error::PipelineError;
 use crate::fault;
 use crate::freshness::Freshness;
 use crate::items::ItemTable;
+use crate::seal::{Damage, Seal};
 
 /// Separates these hashes from any other use of BLAKE3; a change of the hashed form changes it.
 const HASH_CONTEXT: &str = "cantus-pipeline 2026 fingerprint of a stage, form 1";
@@ -35,6 +36,9 @@ pub struct Fingerprint {
     settings: BTreeMap<String, String>,
     inputs: BTreeMap<String, Input>,
     digest: String,
+    /// Sums of the outputs: what was made, not what it was made of, and so no part of the digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outputs: Option<Seal>,
 }
 
 /// One input of a stage: a file's content, or a whole set of them summed up.
@@ -124,6 +128,38 @@ impl Fingerprint {
         crate::freshness::compare(saved, wanted)
     }
 
+    /// The same with length and BLAKE3 of each output, which lie under `folder`. Do it when they
+    /// stand, and [`save`](Self::save) the result.
+    ///
+    /// # Errors
+    ///
+    /// If an output cannot be read.
+    pub fn sealing<P: AsRef<Path>>(
+        &self,
+        folder: impl AsRef<Path>,
+        outputs: impl IntoIterator<Item = P>,
+    ) -> Result<Self, PipelineError> {
+        let outputs = Some(Seal::of(folder.as_ref(), outputs)?);
+        Ok(Self { outputs, ..self.clone() })
+    }
+
+    /// The outputs that are not as they were made; `None` if no sums were saved with the fingerprint.
+    ///
+    /// # Errors
+    ///
+    /// If an output is there but cannot be read.
+    pub fn damaged_outputs(
+        &self,
+        folder: impl AsRef<Path>,
+    ) -> Result<Option<Vec<Damage>>, PipelineError> {
+        self.outputs.as_ref().map(|seal| seal.damage(folder.as_ref())).transpose()
+    }
+
+    /// The outputs whose sums were saved with the fingerprint; none if there are no sums.
+    pub fn outputs(&self, folder: impl AsRef<Path>) -> Vec<PathBuf> {
+        self.outputs.as_ref().map_or_else(Vec::new, |seal| seal.paths(folder.as_ref()))
+    }
+
     /// Writes the fingerprint as JSON, atomically. Do it last, when the stage's outputs stand.
     ///
     /// # Errors
@@ -189,6 +225,9 @@ impl Fingerprint {
         let read: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if read.digest != read.computed_digest() {
             return Err("its digest does not agree with its fields".to_owned());
+        }
+        if !read.outputs.as_ref().is_none_or(Seal::is_sound) {
+            return Err("the sums of its outputs do not agree with their digest".to_owned());
         }
         Ok(read)
     }
@@ -276,6 +315,7 @@ impl FingerprintBuilder {
             settings: self.settings,
             inputs: self.inputs,
             digest: String::new(),
+            outputs: None,
         };
         fingerprint.digest = fingerprint.computed_digest();
         fingerprint

@@ -76,6 +76,14 @@ pub(crate) struct Checkpoint {
     pub(crate) best: Option<BTreeMap<String, Tensor>>,
 }
 
+/// Checks that a checkpoint is whole and as it was written, whatever training it belongs to.
+///
+/// # Errors
+/// [`TrainError::CheckpointDamaged`] with the reason.
+pub fn check_checkpoint(bytes: &[u8]) -> Result<(), TrainError> {
+    Checkpoint::from_bytes(bytes).map(drop)
+}
+
 impl Checkpoint {
     pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, TrainError> {
         let tensors = self.tensors();

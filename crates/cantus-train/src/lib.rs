@@ -19,7 +19,7 @@ mod trainer;
 
 pub use adam::{Adam, AdamSettings, AdamState};
 pub use augment::Augment;
-pub use checkpoint::epochs_in_checkpoint;
+pub use checkpoint::{check_checkpoint, epochs_in_checkpoint};
 pub use clips::{Clip, ClipSet};
 pub use config::{AdamForm, ClassWeights, Schedule, TrainConfig};
 pub use error::TrainError;

@@ -29,14 +29,16 @@ pub(super) const PIPELINE: [&str; 10] = [
 /// Signal 9, which no process can catch.
 const SIGKILL: i32 = 9;
 
-/// What is made, by its path under `data`, but for what holds times: of epochs, of files, of the clock.
-fn artefacts(checkout: &Checkout) -> BTreeMap<PathBuf, Vec<u8>> {
+/// Whether a file holds times, of epochs, of files or of the clock, so that no two runs write the same.
+pub(super) fn holds_times(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    ["timing.jsonl", "content-hashes.bin", "index.json", ".cantus-lock"].contains(&name)
+        || name.starts_with("events.out.tfevents")
+}
+
+/// What is made, by its path under `data`, but for what holds times.
+pub(super) fn artefacts(checkout: &Checkout) -> BTreeMap<PathBuf, Vec<u8>> {
     let data = checkout.path().join("data");
-    let holds_times = |path: &Path| {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        ["timing.jsonl", "content-hashes.bin", "index.json", ".cantus-lock"].contains(&name)
-            || name.starts_with("events.out.tfevents")
-    };
     all_files_under(&data)
         .into_iter()
         .filter(|path| !holds_times(path))

@@ -3,6 +3,7 @@
 //!
 //! Short by default; `CANTUS_TORTURE=full` makes campaigns of them, which `cargo xtask torture` runs.
 
+mod bit_rot;
 mod crash_points;
 mod full_disk;
 

@@ -117,6 +117,12 @@ pub(crate) enum Command {
     Similar(SimilarFlags),
     /// Say what is stale
     Status(StatusFlags),
+    /// Read everything made and name what is damaged
+    ///
+    /// Spectrograms, splits, models, checkpoints, predictions and scores are compared with the sums that
+    /// were written with them, and the sums with theirs. Times, TensorBoard's file and the tables of
+    /// `experiment` have none. Exit code 1 where something is damaged.
+    Verify(VerifyFlags),
     /// Time ours beside the peers
     #[command(subcommand)]
     Bench(BenchCommand),
@@ -168,6 +174,15 @@ pub(crate) struct VisualizeFlags {
     /// Where to put the pictures [default: <data>/pictures/<corpus>]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyFlags {
+    /// Make anew what is damaged, and no more: of spectrograms the song (or the album, where the file
+    /// cannot be read at all), of a run the stage and those after it
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// Flags of `export`.

@@ -15,6 +15,7 @@ mod similar;
 mod status;
 mod summary;
 mod trials;
+mod verify;
 mod visualize;
 
 use std::io::Write;
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Predict(flags) => predict::run(common, &flags, progress),
         Command::Embed(flags) => embed::run(common, &flags, progress),
         Command::Similar(flags) => similar::run(common, &flags, progress),
+        Command::Verify(flags) => verify::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {
             status::run(common, &flags.trial, flags.explain, StageName::Report, progress)

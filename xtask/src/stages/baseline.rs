@@ -99,7 +99,8 @@ fn predictions_path(run: &Path, method: Method) -> PathBuf {
 
 /// The stage with its outputs.
 pub(crate) fn stage(run: &Path) -> Stage {
-    Stage::new("baseline").after("split").output(path(run))
+    let stage = Stage::new("baseline").after("split").output(path(run));
+    Method::ALL.into_iter().fold(stage, |stage, method| stage.output(predictions_path(run, method)))
 }
 
 /// What the scores are made of: the clips of the training and the test part.

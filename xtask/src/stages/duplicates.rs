@@ -92,7 +92,7 @@ pub(crate) fn run(
         pairs,
     };
     session.write(&path, &serde_json::to_vec_pretty(&found)?)?;
-    wanted.save(fingerprint_path(&path))?;
+    wanted.sealing(store.folder(), [&path])?.save(fingerprint_path(&path))?;
     Ok(Outcome::Done)
 }
 

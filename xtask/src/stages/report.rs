@@ -38,7 +38,7 @@ pub(crate) fn stage(run: &Path) -> Stage {
 pub(crate) fn wanted(session: &Session, songs: &Songs<'_>, run: &Path) -> Result<Fingerprint> {
     let mut builder = Fingerprint::builder("report", FORMAT_VERSION);
     let inputs = [
-        ("config", run.join("config.toml")),
+        ("config", split::config_path(run)),
         ("history", train::history_path(run)),
         ("metrics", evaluate::metrics_path(run)),
         ("predictions", evaluate::predictions_path(run)),

@@ -295,7 +295,9 @@ pub(crate) fn save(
     source: &CorpusSource,
     scanned: &Scanned,
 ) -> Result<()> {
-    item_table(scanned).save(table_path(session, source))?;
-    wanted(config, scanned)?.save(fingerprint_path(session, source))?;
+    let table = table_path(session, source);
+    item_table(scanned).save(&table)?;
+    let folder = table.parent().unwrap_or(&table);
+    wanted(config, scanned)?.sealing(folder, [&table])?.save(fingerprint_path(session, source))?;
     Ok(())
 }

@@ -23,9 +23,14 @@ pub(crate) fn path(run: &Path) -> PathBuf {
     run.join("split.tsv")
 }
 
+/// The settings of a run, by which it runs again.
+pub(crate) fn config_path(run: &Path) -> PathBuf {
+    run.join("config.toml")
+}
+
 /// The stage with its outputs.
 pub(crate) fn stage(run: &Path) -> Stage {
-    Stage::new("split").after("preprocess").output(path(run))
+    Stage::new("split").after("preprocess").output(config_path(run)).output(path(run))
 }
 
 /// What the split is made of: the songs that have a spectrogram, and the seed.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use cantus_corpus::{Corpus, shuffled_labels};
 use cantus_eval::PartCounts;
-use cantus_pipeline::{Fingerprint, Freshness, Plan, Stage};
+use cantus_pipeline::{Damage, Fingerprint, Freshness, Plan, Stage};
 
 use crate::corpus_source::{CorpusSource, Selection};
 use crate::outcome::Outcome;
@@ -201,6 +201,7 @@ impl Trial {
             if freshness.is_fresh() {
                 continue;
             }
+            self.check_inputs(&stage)?;
             let started = Instant::now();
             let fingerprint = fingerprint_path(&self.run, &stage.name);
             // From here until the stage is done its old outputs vouch for nothing.
@@ -215,10 +216,28 @@ impl Trial {
                 return Ok(TrialOutcome { outcome, seconds, unusable, damaged });
             }
             timing::append(&self.run, &Timing::whole(&stage.name, elapsed))?;
-            wanted.save(&fingerprint)?;
+            wanted.sealing(&self.run, &stage.outputs)?.save(&fingerprint)?;
         }
         let Songs { unusable, damaged, .. } = songs;
         Ok(TrialOutcome { outcome: Outcome::Done, seconds, unusable, damaged })
+    }
+
+    /// Refuses to build on what is not as the stages before made it: their files may have rotted since,
+    /// with size and times as they were. Spectrograms are checked as they are read.
+    fn check_inputs(&self, stage: &Stage) -> Result<()> {
+        for before in &stage.upstream {
+            let saved = Fingerprint::load(fingerprint_path(&self.run, before))?;
+            let Some(saved) = saved.fingerprint() else { continue };
+            let damaged = saved.damaged_outputs(&self.run)?.unwrap_or_default();
+            if let Some(Damage { path, kind, .. }) = damaged.first() {
+                bail!(
+                    "`{}` is not as it was made: {kind}\n\n\
+                     hint: `cargo xtask verify --repair` makes anew what is damaged",
+                    path.display()
+                );
+            }
+        }
+        Ok(())
     }
 
     /// What the corpus' stages took belongs to the run that they were made for, too.
@@ -244,7 +263,7 @@ impl Trial {
         match name {
             StageName::Preprocess | StageName::Duplicates => Ok(Outcome::Done),
             StageName::Split => {
-                session.write(&run.join("config.toml"), config.to_toml()?.as_bytes())?;
+                session.write(&split::config_path(run), config.to_toml()?.as_bytes())?;
                 split::run(session, config, songs, run).map(|()| Outcome::Done)
             }
             StageName::Train => train::run(session, config, songs, run, wanted, force),
@@ -457,11 +476,16 @@ impl Trial {
 
 impl StageName {
     /// The stages of a run that this one needs, in their order, and itself.
-    fn of_a_run(self) -> impl Iterator<Item = Self> {
+    pub(crate) fn of_a_run(self) -> impl Iterator<Item = Self> {
         OF_A_RUN.into_iter().filter(move |&name| {
             // Scores stand beside the older methods'; a training needs none.
             name <= self && !(self == Self::Train && name == Self::Baseline)
         })
+    }
+
+    /// What the stage's outputs in the folder of a run were made of.
+    pub(crate) fn fingerprint_path(self, run: &Path) -> PathBuf {
+        fingerprint_path(run, self.as_str())
     }
 
     /// The stage's name in messages.

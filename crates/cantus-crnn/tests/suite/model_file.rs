@@ -234,9 +234,9 @@ fn metadata_of_another_version_or_form_is_refused() {
     let bytes = small().to_bytes().unwrap();
     for (from, to, problem) in [
         (
-            r#"\"format_version\":2"#,
             r#"\"format_version\":4"#,
-            "expected format version 1 to 3, found 4",
+            r#"\"format_version\":5"#,
+            "expected format version 1 to 4, found 5",
         ),
         (r#"\"gru_form\":\"torch\","#, "", "a setting is missing"),
         (r#"\"classes\":2"#, r#"\"classes\": 2"#, "not written in canonical form"),
@@ -298,8 +298,7 @@ fn a_model_for_the_same_artists_is_the_same_model() {
 }
 
 #[test]
-fn what_strangers_score_stands_in_a_file_of_version_3_and_in_no_other() {
-    let plain = small().to_bytes().unwrap();
+fn what_strangers_score_stands_in_the_file() {
     let mut file = small();
     let open_set = OpenSet::new(vec![0.3, 0.1], vec![0.7, 0.123_456_79]).unwrap();
     file.open_set = Some(open_set.clone());
@@ -307,12 +306,49 @@ fn what_strangers_score_stands_in_a_file_of_version_3_and_in_no_other() {
     let back = ModelFile::from_bytes(&bytes).unwrap();
     assert_eq!(back.open_set, Some(open_set));
     assert_eq!(back.to_bytes().unwrap(), bytes);
-
-    let (two, three) = (r#"\"format_version\":2"#, r#"\"format_version\":3"#);
-    for lie in [replaced(&plain, two, three), replaced(&bytes, three, two)] {
-        let said = error(&lie).to_string();
-        assert!(said.contains("contradict"), "{said}");
-    }
     let unordered = replaced(&bytes, r#"\"known\":[0.1"#, r#"\"known\":[0.9"#);
     assert!(matches!(error(&unordered), CrnnError::OpenSet { .. } | CrnnError::Metadata { .. }));
+}
+
+/// A file without its digest, as older versions had none.
+fn of_version(bytes: &[u8], version: u32) -> Vec<u8> {
+    let (_, header) = safetensors::SafeTensors::read_metadata(bytes).unwrap();
+    let text = header.metadata().clone().unwrap()["cantus"].clone();
+    let digest = text.split_once(r#""digest":""#).unwrap().1.split_once('"').unwrap().0.to_owned();
+    let without = replaced(bytes, &format!(r#"\"digest\":\"{digest}\","#), "");
+    let new = format!(r#"\"format_version\":{version}"#);
+    replaced(&without, r#"\"format_version\":4"#, &new)
+}
+
+#[test]
+fn files_of_versions_2_and_3_are_read_and_a_field_of_another_version_is_refused() {
+    let mut file = small();
+    let plain = file.to_bytes().unwrap();
+    assert_eq!(ModelFile::from_bytes(&of_version(&plain, 2)).unwrap().to_bytes().unwrap(), plain);
+    file.open_set = Some(OpenSet::new(vec![0.3], vec![0.7]).unwrap());
+    let scored = file.to_bytes().unwrap();
+    assert_eq!(ModelFile::from_bytes(&of_version(&scored, 3)).unwrap().to_bytes().unwrap(), scored);
+    let to_three = replaced(&plain, r#"\"format_version\":4"#, r#"\"format_version\":3"#);
+    for (lie, field) in [
+        (of_version(&plain, 3), "`open_set`"),
+        (of_version(&scored, 2), "`open_set`"),
+        (of_version(&plain, 4), "`digest`"),
+        (to_three, "`digest`"),
+    ] {
+        let said = error(&lie).to_string();
+        assert!(said.contains("contradict") && said.contains(field), "{said}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_is_found() {
+    let whole = small().to_bytes().unwrap();
+    let mut by_digest_alone = 0;
+    for bit in 0..8 * whole.len() {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        by_digest_alone += usize::from(matches!(error(&bytes), CrnnError::Digest));
+    }
+    // Of so small a model a third is weights, and nearly all of those are numbers either way.
+    assert!(by_digest_alone > 2 * whole.len(), "{by_digest_alone} of {}", 8 * whole.len());
 }

@@ -251,7 +251,8 @@ impl<'a> Work<'a> {
         // for nothing.
         Fingerprint::invalidate(&fingerprint)?;
         embeddings.write_parquet(AtomicFile::create(&self.path)?)?.commit()?;
-        self.fingerprint(heard()).save(&fingerprint)?;
+        let folder = self.path.parent().unwrap_or(&self.path);
+        self.fingerprint(heard()).sealing(folder, [&self.path])?.save(&fingerprint)?;
         Ok(embeddings)
     }
 

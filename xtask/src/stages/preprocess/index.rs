@@ -1,16 +1,19 @@
 //! What is stored where, so that a look at what is stale opens no Parquet file.
 //!
 //! The index only repeats what the files of the albums say: where it is missing, damaged or older
-//! than a file, that file is read again.
+//! than a file, that file is read again. It is a line of JSON and a line with the BLAKE3 of that.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use cantus_cache::{AlbumFile, SongInfo};
 use cantus_pipeline::write_atomic_bytes;
 use serde::{Deserialize, Serialize};
+
+/// 64 hexadecimal digits and the end of the line.
+const SUM_BYTES: usize = 65;
 
 /// A song that has a spectrogram.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,21 +87,42 @@ impl Index {
     /// Reads the index of `folder`; a missing or damaged one is empty, and is filled from the
     /// files.
     pub(crate) fn load(folder: &Path) -> Self {
-        let path = Self::path(folder);
-        let Ok(bytes) = std::fs::read(&path) else { return Self::default() };
-        serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-            tracing::warn!("the index {} is damaged and is made again: {error}", path.display());
+        Self::read(folder).unwrap_or_else(|error| {
+            tracing::warn!("{error:#}; it is made again");
             Self::default()
         })
     }
 
+    /// Reads the index of `folder`, empty where there is none.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        let path = Self::path(folder);
+        let Ok(bytes) = std::fs::read(&path) else { return Ok(Self::default()) };
+        Self::parse(&bytes).with_context(|| format!("the index `{}` is damaged", path.display()))
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let sum_at = bytes.len().checked_sub(SUM_BYTES).context("it is too short")?;
+        let (json, sum) = bytes.split_at(sum_at);
+        if *sum != sum_of(json) {
+            bail!("its sum does not agree with its content");
+        }
+        Ok(serde_json::from_slice(json)?)
+    }
+
     /// Writes the index of `folder`, whole or not at all.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
-        let bytes = serde_json::to_vec(self).context("cannot write the index as JSON")?;
+        let mut bytes = serde_json::to_vec(self).context("cannot write the index as JSON")?;
+        bytes.push(b'\n');
+        let sum = sum_of(&bytes);
+        bytes.extend(sum);
         Ok(write_atomic_bytes(Self::path(folder), &bytes)?)
     }
 
-    fn path(folder: &Path) -> PathBuf {
+    /// Where the index of `folder` lies.
+    pub(crate) fn path(folder: &Path) -> PathBuf {
         folder.join("index.json")
     }
 
@@ -110,6 +134,11 @@ impl Index {
     /// Why a song has no spectrogram.
     pub(crate) fn failure(&self, id: &str) -> Option<&FailedSong> {
         self.failures.get(id)
+    }
+
+    /// The files of the albums, relative to the folder.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.keys()
     }
 
     /// The songs that the file of an album holds, by id.
@@ -160,8 +189,47 @@ impl Index {
         };
     }
 
+    /// Forgets a song of `file`, so that it is decoded again.
+    pub(crate) fn forget(&mut self, file: &Path, id: &str) {
+        if let Some(indexed) = self.files.get_mut(file) {
+            indexed.songs.remove(id);
+        }
+    }
+
     /// Takes note that a song could not be used.
     pub(crate) fn failed(&mut self, id: &str, failure: FailedSong) {
         self.failures.insert(id.to_owned(), failure);
+    }
+}
+
+fn sum_of(json: &[u8]) -> [u8; SUM_BYTES] {
+    let mut line = [b'\n'; SUM_BYTES];
+    line[..SUM_BYTES - 1].copy_from_slice(blake3::hash(json).to_hex().as_bytes());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flipped_bit_anywhere_is_found_and_no_index_is_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Index::read(folder.path()).unwrap().files.is_empty());
+        let mut index = Index::default();
+        let failure =
+            FailedSong { source_hash: "ab".to_owned(), reason: "cut".to_owned(), hint: None };
+        index.failed("Alto/a.mp3", failure.clone());
+        index.save(folder.path()).unwrap();
+        let read = Index::read(folder.path()).unwrap();
+        assert_eq!(read.failure("Alto/a.mp3"), Some(&failure));
+        let path = Index::path(folder.path());
+        let whole = std::fs::read(&path).unwrap();
+        for bit in 0..8 * whole.len() {
+            let mut bytes = whole.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&path, &bytes).unwrap();
+            assert!(Index::read(folder.path()).is_err(), "bit {bit}");
+        }
     }
 }

@@ -25,7 +25,7 @@ use crate::stages::scan::Scanned;
 use album_file::album_path;
 pub(crate) use album_file::readable;
 use front_end::FrontEnd;
-use index::Index;
+pub(crate) use index::Index;
 use rows::{Row, RowMaker, RowSource};
 use writing::AlbumWriting;
 

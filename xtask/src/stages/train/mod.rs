@@ -29,7 +29,7 @@ use crate::stages::{environment, split};
 pub(crate) use checkpoints::resumes_after_epoch;
 use watch::Watch;
 
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// The best weights.
 pub(crate) fn model_path(run: &Path) -> PathBuf {

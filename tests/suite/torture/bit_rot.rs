@@ -1,0 +1,150 @@
+//! Single bits that flip in what was made, with sizes and times as they were.
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::crash_points::{PIPELINE, artefacts, holds_times};
+use super::{report, size};
+use crate::checkout::{Checkout, all_files_under};
+
+/// Of the same seed always the same numbers (SplitMix64).
+struct Draws(u64);
+
+impl Draws {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
+    }
+}
+
+/// Writes other bytes into a file as a disk does that rots: neither its length nor its time says so.
+fn overwrite(path: &Path, bytes: &[u8]) {
+    let modified: SystemTime = fs::metadata(path).unwrap().modified().unwrap();
+    fs::write(path, bytes).unwrap();
+    File::options().append(true).open(path).unwrap().set_modified(modified).unwrap();
+}
+
+fn flip(path: &Path, bit: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    overwrite(path, &bytes);
+}
+
+/// What has sums: all that is made but what holds times, and the sums themselves.
+fn summed(checkout: &Checkout) -> Vec<PathBuf> {
+    let mut files = all_files_under(&checkout.path().join("data"));
+    let own_sum = ["content-hashes.bin", "index.json"];
+    files.retain(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        (!holds_times(path) || own_sum.contains(&name)) && name != "environment.json"
+    });
+    files
+}
+
+/// The paths that `verify` names.
+fn named(checkout: &Checkout, arguments: &[&str], code: i32) -> BTreeSet<PathBuf> {
+    let ended = checkout.run(&[&["verify", "--json"], arguments].concat()).expect_code(code);
+    let found = ended.json().remove(0);
+    let damaged = found["damaged"].as_array().unwrap();
+    damaged.iter().map(|one| checkout.path().join(one["path"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_flipped_bit_anywhere_in_what_was_made_is_found_and_no_other_file_is_named() {
+    let checkout = Checkout::with_music();
+    checkout.run(&PIPELINE).expect_code(0);
+    checkout.run(&["embed", "--corpus", "music", "--quiet"]).expect_code(0);
+    assert_eq!(named(&checkout, &[], 0), BTreeSet::new());
+    let files = summed(&checkout);
+    let (tried, mut held, mut draws) = (size(60, 1_000), 0, Draws(7));
+    let mut hit = BTreeSet::new();
+    for trial in 0..tried {
+        // Each file in turn, so that small ones have their share.
+        let path = &files[trial % files.len()];
+        let whole = fs::read(path).unwrap();
+        flip(path, draws.below(8 * whole.len()));
+        let found = named(&checkout, &[], 1);
+        held += usize::from(found == BTreeSet::from([path.clone()]));
+        hit.extend(path.extension().map(ToOwned::to_owned));
+        overwrite(path, &whole);
+    }
+    report("single flipped bits found", tried, held);
+    assert_eq!(held, tried);
+    assert!(hit.len() >= 5, "{hit:?}");
+    assert_eq!(named(&checkout, &[], 0), BTreeSet::new());
+}
+
+#[test]
+fn repair_makes_what_is_damaged_as_it_was_and_touches_no_other_album() {
+    let checkout = Checkout::with_music();
+    checkout.run(&PIPELINE).expect_code(0);
+    let undisturbed = artefacts(&checkout);
+    let albums = checkout.spectrogram_files();
+    let run = checkout.run_folder();
+    let fingerprints = run.join("fingerprints");
+    let middle = |path: &Path| 4 * fs::metadata(path).unwrap().len() as usize;
+    let last = |path: &Path| 8 * fs::metadata(path).unwrap().len() as usize - 100;
+    let index = albums[0].parent().unwrap().parent().unwrap().join("index.json");
+    let mut trials: Vec<(PathBuf, usize)> = vec![
+        (albums[0].clone(), middle(&albums[0])),
+        (albums[1].clone(), last(&albums[1])),
+        (index.clone(), middle(&index)),
+    ];
+    for path in [
+        run.join("split.tsv"),
+        run.join("model.safetensors"),
+        run.join("history.jsonl"),
+        run.join("predictions.parquet"),
+        run.join("metrics.json"),
+        run.join("baselines.json"),
+        fingerprints.join("train.json"),
+        fingerprints.join("evaluate.json"),
+    ] {
+        let bit = middle(&path);
+        trials.push((path, bit));
+    }
+    let mut held = 0;
+    for (path, bit) in &trials {
+        let times: Vec<SystemTime> =
+            albums.iter().map(|path| fs::metadata(path).unwrap().modified().unwrap()).collect();
+        flip(path, *bit);
+        assert_eq!(named(&checkout, &["--repair"], 0), BTreeSet::from([path.clone()]));
+        assert_eq!(named(&checkout, &[], 0), BTreeSet::new());
+        let found = artefacts(&checkout);
+        let other = undisturbed.iter().find(|(path, bytes)| found.get(*path) != Some(*bytes));
+        assert!(other.is_none(), "after {}: {:?}", path.display(), other.map(|(path, _)| path));
+        for (album, time) in albums.iter().zip(times) {
+            let is_as_it_was = fs::metadata(album).unwrap().modified().unwrap() == time;
+            assert_eq!(is_as_it_was, album != path, "{}", album.display());
+        }
+        held += 1;
+    }
+    report("damaged files made anew", trials.len(), held);
+    // Of a training that is over nobody needs to know where it stood.
+    let checkpoint = run.join("checkpoint.safetensors");
+    flip(&checkpoint, middle(&checkpoint));
+    assert_eq!(named(&checkout, &["--repair"], 0), BTreeSet::from([checkpoint.clone()]));
+    let left = undisturbed.len() - 1;
+    assert!(!checkpoint.exists() && artefacts(&checkout).len() == left);
+}
+
+#[test]
+fn a_training_refuses_a_split_and_spectrograms_that_rotted() {
+    let checkout = Checkout::with_music();
+    checkout.quick("train", &[]).expect_code(0);
+    let split = checkout.run_folder().join("split.tsv");
+    let whole = fs::read(&split).unwrap();
+    flip(&split, 4 * whole.len());
+    let ended = checkout.quick("train", &["--force"]).expect_code(1);
+    ended
+        .expect_error(&["split.tsv` is not as it was made", "hint: `cargo xtask verify --repair`"]);
+    overwrite(&split, &whole);
+    let album = &checkout.spectrogram_files()[0];
+    flip(album, 4 * fs::metadata(album).unwrap().len() as usize);
+    let ended = checkout.quick("train", &["--force"]).expect_code(1);
+    ended.expect_error(&[album.file_name().unwrap().to_str().unwrap(), "digest"]);
+}

@@ -1,0 +1,320 @@
+//! Everything made under a data folder, read and compared with its sums.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result};
+use cantus_cache::AlbumFile;
+use cantus_crnn::ModelFile;
+use cantus_pipeline::{Fingerprint, SavedFingerprint};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::session::Session;
+use crate::stages::preprocess::Index;
+
+/// What a look found.
+pub(super) struct Look {
+    /// Files that were read.
+    pub(super) files: usize,
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// Stages that ended before sums were kept.
+    pub(super) without_sums: usize,
+    /// What is damaged, in order of the paths.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Something that is not as it was made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Finding {
+    /// The file.
+    pub(super) path: PathBuf,
+    /// The song within it, where the others of the file are sound.
+    pub(super) song: Option<String>,
+    /// What is wrong.
+    pub(super) reason: String,
+    /// What makes it anew.
+    #[serde(skip)]
+    pub(super) cure: Cure,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, song, reason, .. } = self;
+        write!(out, "{}: ", path.display())?;
+        if let Some(song) = song {
+            write!(out, "`{song}`: ")?;
+        }
+        write!(out, "{reason}")
+    }
+}
+
+/// What makes something anew.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Cure {
+    /// Its file taken away.
+    Remove,
+    /// The song taken out of the index of its folder of spectrograms.
+    Forget {
+        /// The folder.
+        store: PathBuf,
+        /// The album's file within it.
+        file: PathBuf,
+    },
+    /// The fingerprint of its stage taken away, and the file.
+    Invalidate {
+        /// The fingerprint.
+        fingerprint: PathBuf,
+    },
+}
+
+/// Something to be read.
+enum Target {
+    /// The index of a folder of spectrograms.
+    Index { store: PathBuf },
+    /// The file of an album.
+    Album { store: PathBuf, file: PathBuf },
+    /// A stage's fingerprint with its outputs, which lie under a folder.
+    Stage { fingerprint: PathBuf, folder: PathBuf },
+    /// Where a training stands.
+    Checkpoint(PathBuf),
+    /// A trained network.
+    Model(PathBuf),
+}
+
+/// Reads everything made; nothing where the user asked for a stop.
+pub(super) fn look(session: &Session, hashes_are_damaged: bool) -> Result<Option<Look>> {
+    let targets = targets(session)?;
+    let bar = session.progress.bar(targets.len() as u64, "verify", "pieces");
+    let without_sums = AtomicUsize::new(0);
+    let found: Vec<Option<Checked>> = targets
+        .par_iter()
+        .map(|target| {
+            if session.interrupt.is_asked() {
+                return Ok(None);
+            }
+            let checked = target.check(&without_sums)?;
+            bar.inc(1);
+            Ok(Some(checked))
+        })
+        .collect::<Result<_>>()?;
+    bar.finish_and_clear();
+    let Some(found) = found.into_iter().collect::<Option<Vec<Checked>>>() else { return Ok(None) };
+    let mut look =
+        Look { files: 0, bytes: 0, without_sums: without_sums.into_inner(), findings: Vec::new() };
+    for checked in found {
+        look.files += checked.files;
+        look.bytes += checked.bytes;
+        look.findings.extend(checked.findings);
+    }
+    if hashes_are_damaged {
+        look.findings.push(Finding {
+            path: session.data.stat_cache(),
+            song: None,
+            reason: "its digest does not agree with its content".to_owned(),
+            cure: Cure::Remove,
+        });
+    }
+    look.findings.sort();
+    look.findings.dedup_by(|a, b| a.path == b.path && a.song == b.song);
+    Ok(Some(look))
+}
+
+#[derive(Default)]
+struct Checked {
+    files: usize,
+    bytes: u64,
+    findings: Vec<Finding>,
+}
+
+impl Checked {
+    fn read(&mut self, path: &Path) {
+        self.files += 1;
+        self.bytes += fs::metadata(path).map_or(0, |metadata| metadata.len());
+    }
+
+    fn found(&mut self, path: &Path, reason: impl fmt::Display, cure: Cure) {
+        let (path, reason) = (path.to_owned(), reason.to_string());
+        self.findings.push(Finding { path, song: None, reason, cure });
+    }
+}
+
+impl Target {
+    fn check(&self, without_sums: &AtomicUsize) -> Result<Checked> {
+        let mut checked = Checked::default();
+        match self {
+            Self::Index { store } => {
+                let path = Index::path(store);
+                checked.read(&path);
+                match Index::read(store) {
+                    Ok(index) => {
+                        for file in index.files().map(|file| store.join(file)) {
+                            if !file.exists() {
+                                checked.found(&file, "it is missing", Cure::Remove);
+                            }
+                        }
+                    }
+                    Err(error) => checked.found(&path, error.root_cause(), Cure::Remove),
+                }
+            }
+            Self::Album { store, file } => check_album(store, file, &mut checked),
+            Self::Stage { fingerprint, folder } => {
+                check_stage(fingerprint, folder, &mut checked, without_sums)?;
+            }
+            Self::Checkpoint(path) => {
+                checked.read(path);
+                let bytes = fs::read(path).with_context(|| format!("`{}`", path.display()))?;
+                if let Err(error) = cantus_train::check_checkpoint(&bytes) {
+                    checked.found(path, error, Cure::Remove);
+                }
+            }
+            Self::Model(path) => {
+                checked.read(path);
+                if let Err(error) = ModelFile::read(path) {
+                    let error = anyhow::Error::from(error);
+                    checked.found(path, error.root_cause(), Cure::Remove);
+                }
+            }
+        }
+        Ok(checked)
+    }
+}
+
+fn check_album(store: &Path, file: &Path, checked: &mut Checked) {
+    let path = store.join(file);
+    checked.read(&path);
+    let album = match AlbumFile::open(&path) {
+        Ok(album) => album,
+        Err(error) => return checked.found(&path, error, Cure::Remove),
+    };
+    for (position, song) in album.songs().iter().enumerate() {
+        if let Err(error) = album.read_mel(position) {
+            checked.findings.push(Finding {
+                path: path.clone(),
+                song: Some(song.id.clone()),
+                reason: error.to_string(),
+                cure: Cure::Forget { store: store.to_owned(), file: file.to_owned() },
+            });
+        }
+    }
+}
+
+fn check_stage(
+    fingerprint: &Path,
+    folder: &Path,
+    checked: &mut Checked,
+    without_sums: &AtomicUsize,
+) -> Result<()> {
+    checked.read(fingerprint);
+    let saved = match Fingerprint::load(fingerprint)? {
+        SavedFingerprint::Whole(saved) => saved,
+        SavedFingerprint::Damaged { reason } => {
+            checked.found(fingerprint, reason, Cure::Remove);
+            return Ok(());
+        }
+        SavedFingerprint::Missing => return Ok(()),
+    };
+    match saved.damaged_outputs(folder)? {
+        Some(damage) => {
+            for path in saved.outputs(folder) {
+                checked.read(&path);
+            }
+            for damage in damage {
+                let cure = Cure::Invalidate { fingerprint: fingerprint.to_owned() };
+                checked.found(&damage.path, damage.kind, cure);
+            }
+        }
+        // A checkpoint has sums of its own.
+        None if saved.stage() == "checkpoint" => {}
+        None => _ = without_sums.fetch_add(1, Ordering::Relaxed),
+    }
+    Ok(())
+}
+
+/// Everything made, in no order that matters.
+fn targets(session: &Session) -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for corpus in folders(&session.data.cache(""))? {
+        for folder in folders(&corpus)? {
+            if named(&folder).starts_with("log-mel-") {
+                spectrograms(&folder, &mut targets)?;
+            } else {
+                stages_beside(&folder, &mut targets)?;
+            }
+        }
+    }
+    for corpus in folders(&session.data.runs())? {
+        for run in folders(&corpus)? {
+            let fingerprints = files(&run.join("fingerprints"))?;
+            targets.extend(
+                fingerprints
+                    .into_iter()
+                    .map(|fingerprint| Target::Stage { fingerprint, folder: run.clone() }),
+            );
+            for file in files(&run)? {
+                match named(&file) {
+                    "checkpoint.safetensors" | "checkpoint-previous.safetensors" => {
+                        targets.push(Target::Checkpoint(file));
+                    }
+                    name if name.ends_with(".safetensors") => targets.push(Target::Model(file)),
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(targets)
+}
+
+fn spectrograms(store: &Path, targets: &mut Vec<Target>) -> Result<()> {
+    if Index::path(store).exists() {
+        targets.push(Target::Index { store: store.to_owned() });
+    }
+    stages_beside(store, targets)?;
+    for artist in folders(store)? {
+        if named(&artist) == "embeddings" {
+            stages_beside(&artist, targets)?;
+            continue;
+        }
+        for path in files(&artist)? {
+            if let Ok(file) = path.strip_prefix(store)
+                && named(&path).ends_with(".parquet")
+            {
+                targets.push(Target::Album { store: store.to_owned(), file: file.to_owned() });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The stages whose fingerprints lie in a folder, beside what they made.
+fn stages_beside(folder: &Path, targets: &mut Vec<Target>) -> Result<()> {
+    for path in files(folder)? {
+        if named(&path).ends_with(".fingerprint.json") {
+            targets.push(Target::Stage { fingerprint: path, folder: folder.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn named(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+pub(super) fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_file()).collect())
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let listed = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
+    };
+    listed.with_context(|| format!("cannot list `{}`", folder.display()))
+}

@@ -1,0 +1,105 @@
+//! `verify`: what of everything made is not as it was made, and making that anew.
+
+mod look;
+mod repair;
+
+use std::fmt::Write;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::cli::{CommonFlags, VerifyFlags};
+use crate::commands::{print, print_json};
+use crate::outcome::Outcome;
+use crate::progress::Progress;
+use crate::session::{Session, count};
+
+use look::{Finding, Look};
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Verified<'a> {
+    /// Files that were read.
+    files: usize,
+    bytes: u64,
+    /// Files of stages that ended before sums were kept: nothing is known of them.
+    without_sums: usize,
+    damaged: &'a [Finding],
+    /// How many of those are as they should be by now; null without `--repair`.
+    repaired: Option<usize>,
+}
+
+/// Reads everything made and names what is damaged; with `--repair` makes that anew.
+pub(crate) fn run(
+    common: &CommonFlags,
+    flags: &VerifyFlags,
+    progress: &Progress,
+) -> Result<Outcome> {
+    Session::writing(common, progress)?.run(|session| {
+        // The session itself has read the content hashes, and does without them where they are damaged.
+        let Some(look) = look::look(session, session.hashes.was_damaged())? else {
+            return Ok(interrupted(session));
+        };
+        if !common.json {
+            print(&text(&look));
+        }
+        let mut left = Vec::new();
+        if flags.repair && !look.findings.is_empty() {
+            if repair::repair(session, &look)? == Outcome::Interrupted {
+                return Ok(interrupted(session));
+            }
+            let Some(again) = look::look(session, false)? else {
+                return Ok(interrupted(session));
+            };
+            left = again.findings;
+        }
+        if common.json {
+            print_json(&Verified {
+                files: look.files,
+                bytes: look.bytes,
+                without_sums: look.without_sums,
+                damaged: &look.findings,
+                repaired: flags.repair.then(|| look.findings.len().saturating_sub(left.len())),
+            })?;
+        }
+        if flags.repair {
+            for finding in &left {
+                session.progress.say_even_if_quiet(format!("still damaged: {finding}"));
+            }
+            if !left.is_empty() {
+                bail!("{} could not be repaired", count(left.len(), "damaged piece"));
+            }
+        } else if !look.findings.is_empty() {
+            bail!(
+                "{} found\n\n\
+                 hint: `cargo xtask verify --repair` makes anew what is damaged, and no more",
+                count(look.findings.len(), "damaged piece")
+            );
+        }
+        Ok(Outcome::Done)
+    })
+}
+
+fn interrupted(session: &Session) -> Outcome {
+    session.progress.say_even_if_quiet("interrupted; nothing is lost, run the same command again");
+    Outcome::Interrupted
+}
+
+fn text(look: &Look) -> String {
+    let mut text = String::new();
+    for finding in &look.findings {
+        let _ = writeln!(text, "{finding}");
+    }
+    let _ = writeln!(
+        text,
+        "{} of {:.1} MB read, {} damaged",
+        count(look.files, "file"),
+        look.bytes as f64 / 1e6,
+        count(look.findings.len(), "piece")
+    );
+    if look.without_sums > 0 {
+        let stages = count(look.without_sums, "stage");
+        let _ = writeln!(text, "{stages} from before sums were kept: nothing is known of them");
+    }
+    text
+}

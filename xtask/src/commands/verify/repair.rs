@@ -1,0 +1,102 @@
+//! What is damaged, made anew: taken away, and the runs that it belongs to brought up to date.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cantus_pipeline::Fingerprint;
+
+use crate::outcome::Outcome;
+use crate::session::Session;
+use crate::settings::Config;
+use crate::stages::preprocess::Index;
+use crate::stages::split;
+use crate::stages::trial::{StageName, Trial};
+
+use super::look::{Cure, Look};
+
+/// Takes away what is damaged, then runs the stages that made it.
+pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
+    let data = &session.data;
+    let runs = ended(&data.runs())?;
+    let mut stores = BTreeSet::new();
+    let mut damaged_runs = BTreeSet::new();
+    for finding in &look.findings {
+        if let Ok(within) = finding.path.strip_prefix(data.cache("")) {
+            // `<corpus>/log-mel-...`: the content hashes and the scan belong to no such folder.
+            let store: PathBuf = within.components().take(2).collect();
+            stores.insert(data.cache("").join(store));
+        }
+        if let Ok(within) = finding.path.strip_prefix(data.runs()) {
+            damaged_runs.insert(data.runs().join(within.components().take(2).collect::<PathBuf>()));
+        }
+        cure(finding.song.as_deref(), &finding.path, &finding.cure)?;
+    }
+    let mut outcome = Outcome::Done;
+    for (run, last) in runs {
+        let trial = match trial(session, &run) {
+            Ok(trial) => trial,
+            Err(error) if damaged_runs.contains(&run) => {
+                session.progress.warn(format!(
+                    "`{}` cannot be made again by itself: {error:#}; the command that made it does",
+                    run.display()
+                ));
+                continue;
+            }
+            Err(_) => continue,
+        };
+        let is_meant = damaged_runs.contains(&run)
+            || (!stores.is_empty() && stores.contains(trial.spectrograms(session)?.0.folder()));
+        if !is_meant {
+            continue;
+        }
+        session.progress.say(format!("making {} anew as far as needed", run.display()));
+        outcome = outcome.and(trial.bring_up_to_date(session, last)?.outcome);
+        if outcome == Outcome::Interrupted {
+            break;
+        }
+    }
+    Ok(outcome)
+}
+
+/// The runs, and of each the last stage that it had come to.
+fn ended(runs: &Path) -> Result<BTreeMap<PathBuf, StageName>> {
+    let mut ended = BTreeMap::new();
+    for corpus in super::look::folders(runs)? {
+        for run in super::look::folders(&corpus)? {
+            let of_run = StageName::Report.of_a_run();
+            let last = of_run.filter(|stage| stage.fingerprint_path(&run).exists()).last();
+            ended.extend(last.map(|last| (run, last)));
+        }
+    }
+    Ok(ended)
+}
+
+fn trial(session: &Session, run: &Path) -> Result<Trial> {
+    Trial::new(session, Config::read(&split::config_path(run))?)
+}
+
+fn cure(song: Option<&str>, path: &Path, cure: &Cure) -> Result<()> {
+    match cure {
+        Cure::Remove => remove(path),
+        Cure::Forget { store, file } => {
+            let mut index = Index::load(store);
+            index.forget(file, song.unwrap_or_default());
+            index.save(store)
+        }
+        Cure::Invalidate { fingerprint } => {
+            Fingerprint::invalidate(fingerprint)?;
+            remove(path)
+        }
+    }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}

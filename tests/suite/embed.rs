@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use cantus::Identifier;
+use cantus_crnn::ModelFile;
 use cantus_eval::Embeddings;
 use serde_json::Value;
 
@@ -125,10 +126,15 @@ fn each_model_has_a_file_of_its_own_and_a_changed_one_is_another() {
     let checkout = with_music_and_model();
     let first = embed(&checkout, &[]);
     let path = checkout.path().join("model.safetensors");
-    let mut bytes = fs::read(&path).unwrap();
-    let last = bytes.len() - 2;
-    bytes[last] ^= 1;
-    fs::write(&path, bytes).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let mut rotten = whole.clone();
+    let last = rotten.len() - 2;
+    rotten[last] ^= 1;
+    fs::write(&path, rotten).unwrap();
+    checkout.run(&EMBED).expect_code(1).expect_error(&["model.safetensors", "digest", "hint:"]);
+    let mut other = ModelFile::from_bytes(&whole).unwrap();
+    other.labels.reverse();
+    fs::write(&path, other.to_bytes().unwrap()).unwrap();
     let second = embed(&checkout, &[]);
     assert_eq!(second["new_songs"], 18);
     assert_ne!(first["file"], second["file"]);
@@ -269,6 +275,16 @@ fn the_bundled_model_hears_where_none_was_trained_and_what_is_missing_is_said() 
     fs::write(checkout.path().join("model.safetensors"), predict::model()).unwrap();
     let ended = checkout.run(&["embed", "--weights", "model.safetensors"]).expect_code(1);
     ended.expect_error(&["the corpus `demo` is not there yet", "cargo xtask fetch demo"]);
+}
+
+#[test]
+fn a_narrower_selection_costs_the_wider_one_nothing() {
+    let checkout = with_music_and_model();
+    assert_eq!(embed(&checkout, &[])["new_songs"], 18);
+    let narrow = embed(&checkout, &["--max-songs", "2"]);
+    assert_eq!((&narrow["songs"], &narrow["new_songs"]), (&6.into(), &6.into()));
+    assert_eq!(embed(&checkout, &[])["new_songs"], 0);
+    assert_eq!(embed(&checkout, &["--max-songs", "2"])["new_songs"], 0);
 }
 
 #[test]

@@ -96,6 +96,9 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
     if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
         return error.hint();
     }
+    if let Some(error) = error.downcast_ref::<cantus_crnn::CrnnError>() {
+        return error.hint().map(Into::into);
+    }
     if let Some(error) = error.downcast_ref::<cantus::CantusError>() {
         return error.hint();
     }

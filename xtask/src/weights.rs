@@ -8,19 +8,21 @@ use anyhow::{Result, bail};
 
 use crate::data_folder::DataFolder;
 use crate::session::{Session, count};
-use crate::stages::train::model_path;
+use crate::stages::train::{calibrated_path, model_path};
 
 /// The value of `--weights` that asks for the model of the repository.
 const BUNDLED: &str = "bundled";
 
-/// The model that the flag [names](named); without a flag the newest of all runs, and where nothing was
-/// trained the bundled one, which is said.
+/// The model to be asked: the one that the flag [names](named); without a flag that of the newest of all
+/// runs, and where nothing was trained the bundled one, which is said. Of a run that was calibrated it is
+/// the calibrated one.
 pub(crate) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
     if let Some(given) = flag {
-        return named(given, &session.data);
+        let model = named(given, &session.data)?;
+        return Ok(if given.is_dir() { calibrated_or(model) } else { model });
     }
     let models = newest_last(&session.data.runs());
-    let Some(newest) = models.last() else {
+    let Some(newest) = models.last().cloned().map(calibrated_or) else {
         let bundled = bundled(&session.data)?;
         session.progress.say(
             "asking the bundled model, which knows some artists of free music; `cargo xtask train \
@@ -36,7 +38,24 @@ pub(crate) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
             count(several, "model")
         ),
     });
-    Ok(newest.clone())
+    Ok(newest)
+}
+
+/// The calibrated model beside a run's, unless the run was trained since.
+fn calibrated_or(model: PathBuf) -> PathBuf {
+    let modified = |path: &Path| fs::metadata(path)?.modified();
+    let calibrated = model.parent().map(calibrated_path);
+    match calibrated {
+        Some(calibrated)
+            if matches!(
+                (modified(&calibrated), modified(&model)),
+                (Ok(calibration), Ok(training)) if calibration >= training
+            ) =>
+        {
+            calibrated
+        }
+        _ => model,
+    }
 }
 
 /// The model that comes with the repository: of this data folder, or of the checkout that the command was
@@ -150,6 +169,14 @@ mod tests {
             let said = named(&too_high).unwrap_err().to_string();
             let hint = format!("hint: there is one in `{}`", runs.join("demo/run").display());
             assert!(said.ends_with(&hint), "{said}");
+        }
+        // Calibrated before the run was trained anew, it says nothing of the new model.
+        let calibrated = calibrated_path(only.parent().unwrap());
+        for (age_seconds, asked) in [(60, &only), (0, &calibrated)] {
+            let file = fs::File::create(&calibrated).unwrap();
+            let at = Duration::from_secs(1_000_000 - age_seconds);
+            file.set_modified(SystemTime::UNIX_EPOCH + at).unwrap();
+            assert_eq!(calibrated_or(only.clone()), *asked);
         }
         let gone = runs.join("gone.safetensors");
         let said = named(&gone).unwrap_err().to_string();

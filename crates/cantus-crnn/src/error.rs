@@ -116,7 +116,7 @@ pub enum CrnnError {
         problem: String,
     },
 
-    /// The scores of songs by known and by unknown artists are none.
+    /// The scores of songs by known and by unknown artists are missing, out of order or not from 0 to 1.
     #[error("{problem}")]
     OpenSet {
         /// What is wrong.
@@ -162,6 +162,34 @@ pub enum CrnnError {
 }
 
 impl CrnnError {
+    /// What can be done about it, if anything.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::File { source, .. } => source.hint(),
+            Self::Io { .. } => Some("a model is the `model.safetensors` that a training leaves"),
+            Self::SafeTensors(_) => Some(
+                "the file is cut short or no model at all: copy it again, or name the \
+             `model.safetensors` that a training leaves",
+            ),
+            Self::Metadata { .. } | Self::Json(_) => Some(
+                "name a `model.safetensors` that a training of this version leaves; a checkpoint is \
+             none, nor are weights of other programs",
+            ),
+            Self::Labels { .. }
+            | Self::MissingTensor { .. }
+            | Self::UnknownTensor { .. }
+            | Self::TensorShape { .. }
+            | Self::ElementType { .. }
+            | Self::NotFinite { .. }
+            | Self::OpenSet { .. }
+            | Self::Digest
+            | Self::NegativeVariance { .. } => {
+                Some("the file was changed after the training: copy it again, or train anew")
+            }
+            _ => None,
+        }
+    }
+
     /// Keeps the library's type, and so its version, out of this crate's interface.
     pub(crate) fn safetensors(error: safetensors::SafeTensorError) -> Self {
         Self::SafeTensors(Box::new(error))

@@ -20,7 +20,8 @@ pub const MAX_MODEL_BYTES: u64 = 1 << 30;
 const METADATA_KEY: &str = "cantus";
 
 /// Version 1 knew [`Crnn2dConfig`] alone, which stands in it without the network's name; version 3 was
-/// version 2 with an [`OpenSet`]; version 4 has a digest, and may have an open set.
+/// version 2 with an [`OpenSet`], which did not name its measure; version 4 has a digest, and may have an
+/// open set.
 const FORMAT_VERSION: u32 = 4;
 const WITH_OPEN_SET: u32 = 3;
 

@@ -8,25 +8,37 @@ const MOST_SCORES: usize = 1_000;
 /// How unlike all its artists a model finds songs by artists that it knows, and by others: scores from 0
 /// to 1, of songs that no training heard.
 ///
-/// What the scores are made of is for those to say who measure and who ask; this crate keeps them beside
-/// the weights that they are about.
+/// What the scores are made of is for those to say who measure and who ask, and so they have a name; this
+/// crate keeps them beside the weights that they are about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenSet {
     known: Vec<f32>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    measure: String,
     unknown: Vec<f32>,
 }
 
 impl OpenSet {
-    /// Takes scores of songs by known and by unknown artists, in any order. Of more than a thousand it
+    /// Takes scores of what `measure` names of songs by known and by unknown artists, in any order. Of more than a thousand it
     /// keeps as many, evenly spread over their ranks.
     ///
     /// # Errors
     /// [`CrnnError::OpenSet`] where there are no scores of a kind, or one lies outside 0 to 1.
-    pub fn new(known: Vec<f32>, unknown: Vec<f32>) -> Result<Self, CrnnError> {
-        let open_set = Self { known: thinned(known), unknown: thinned(unknown) };
+    pub fn new(
+        measure: impl Into<String>,
+        known: Vec<f32>,
+        unknown: Vec<f32>,
+    ) -> Result<Self, CrnnError> {
+        let measure = measure.into();
+        let open_set = Self { known: thinned(known), measure, unknown: thinned(unknown) };
         open_set.check()?;
         Ok(open_set)
+    }
+
+    /// What was measured, by the name that who measured gave it; empty in files of version 3.
+    pub fn measure(&self) -> &str {
+        &self.measure
     }
 
     /// Scores of songs by known artists, ascending.
@@ -92,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_share_counts_scores_from_the_one_asked_about() {
-        let open_set = OpenSet::new(vec![0.5, 0.1, 0.3, 0.2], vec![0.9, 0.3]).unwrap();
+        let open_set = OpenSet::new("m", vec![0.5, 0.1, 0.3, 0.2], vec![0.9, 0.3]).unwrap();
         assert_eq!(open_set.known(), [0.1, 0.2, 0.3, 0.5]);
         let shares = |score| (open_set.known_from(score), open_set.unknown_from(score));
         assert_eq!(shares(0.3), (0.5, 1.0));
@@ -104,7 +116,7 @@ mod tests {
     #[test]
     fn of_many_scores_a_thousand_keep_the_shares() {
         let many: Vec<f32> = (0..12_345).rev().map(|at| at as f32 / 12_345.0).collect();
-        let open_set = OpenSet::new(many, vec![1.0]).unwrap();
+        let open_set = OpenSet::new("m", many, vec![1.0]).unwrap();
         assert_eq!(open_set.known().len(), MOST_SCORES);
         for at in 0..=100 {
             let score = at as f32 / 100.0;
@@ -123,7 +135,7 @@ mod tests {
             (vec![0.5], vec![1.5], "by unknown artists: one lies outside"),
             (vec![f32::NAN], vec![0.5], "by known artists: one lies outside"),
         ] {
-            let error = OpenSet::new(known, unknown).unwrap_err().to_string();
+            let error = OpenSet::new("m", known, unknown).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
     }

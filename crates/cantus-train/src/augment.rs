@@ -93,7 +93,7 @@ impl Augmenter {
         let reach = (self.settings.shift * n_frames as f64) as usize;
         let earliest = first_frame.saturating_sub(reach);
         let latest = (first_frame + reach).min(frames_of_song.saturating_sub(n_frames));
-        // A clip at the song's very end stays where it is.
+        // Of a song whose length is not known the clip goes no further.
         earliest + draws.below(latest.max(first_frame) - earliest + 1)
     }
 

@@ -120,6 +120,7 @@ pub(crate) fn with_batches<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::augment::Augment;
     use crate::source::SourceError;
 
     /// One band; each frame's value is `100 * song + frame`. Song 9 cannot be read.
@@ -171,6 +172,30 @@ mod tests {
             (vec![0.0, 1.0], vec![1]),
         ];
         assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn clips_that_are_learnt_from_are_shifted_and_filtered_anew_each_epoch_and_others_never() {
+        let clips = ClipSet::new(vec![Clip { song: 0, first_frame: 20, class: 0 }; 40], 2);
+        let values = |augment: Option<Augmenter>| -> Vec<f32> {
+            let plan = BatchPlan { augment, ..BatchPlan::whole(&clips, 40) };
+            with_batches(&Counting, plan, |mut batches| batches.next().unwrap().unwrap().values)
+        };
+        let settings = Augment { shift: 1.0, filter_decibels: 3.0, ..Augment::default() };
+        let of_epoch = |epoch| values(Some(Augmenter { settings, seed: 1, epoch }));
+        let (first, second) = (of_epoch(1), of_epoch(2));
+        assert_ne!(first, second);
+        assert_eq!(first, of_epoch(1));
+        // A clip of frames 20 and 21, up to two earlier or later and 3 dB louder or softer; both frames
+        // of a clip get the same.
+        for clip in first.chunks_exact(2) {
+            assert!((15.0..=25.0).contains(&clip[0]) && (clip[1] - clip[0] - 1.0).abs() < 1e-5);
+        }
+        let is_moved = |clip: &&[f32]| (clip[0] - 20.0).abs() > 3.0;
+        assert!(first.chunks_exact(2).filter(is_moved).count() > 0, "by more than any filter");
+        let is_between = |clip: &&[f32]| clip[0].fract().abs() > 1e-3;
+        assert!(first.chunks_exact(2).filter(is_between).count() > 20, "by no whole frame");
+        assert!(values(None).chunks_exact(2).all(|clip| *clip == [20.0, 21.0]));
     }
 
     #[test]

@@ -55,6 +55,9 @@ pub enum CantusError {
         /// How much there must be.
         needed_seconds: f64,
     },
+    /// The network's answer is no number: its weights are too large for what it heard.
+    #[error("the model answers with numbers that are not finite")]
+    NotFinite,
     /// The observer of [`Identifier::identify_observed`](crate::Identifier::identify_observed)
     /// said to stop.
     #[error("stopped before the end")]
@@ -65,7 +68,10 @@ impl CantusError {
     /// What can be done about it, if anything.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Model(error) => model_hint(error).map(str::to_owned),
+            Self::Model(error) => error.hint().map(str::to_owned),
+            Self::NotFinite => {
+                Some("its training went astray, or it was made up: train it anew".to_owned())
+            }
             Self::FrontEnd { .. } | Self::Mel { .. } => Some(
                 "the model is of another version or of another program's making: train it anew \
                  with this one"
@@ -77,31 +83,6 @@ impl CantusError {
             }
             Self::Bands { .. } | Self::Samples { .. } | Self::Stopped => None,
         }
-    }
-}
-
-fn model_hint(error: &CrnnError) -> Option<&'static str> {
-    match error {
-        CrnnError::File { source, .. } => model_hint(source),
-        CrnnError::Io { .. } => Some("a model is the `model.safetensors` that a training leaves"),
-        CrnnError::SafeTensors(_) => Some(
-            "the file is cut short or no model at all: copy it again, or name the \
-             `model.safetensors` that a training leaves",
-        ),
-        CrnnError::Metadata { .. } | CrnnError::Json(_) => Some(
-            "name a `model.safetensors` that a training of this version leaves; a checkpoint is \
-             none, nor are weights of other programs",
-        ),
-        CrnnError::Labels { .. }
-        | CrnnError::MissingTensor { .. }
-        | CrnnError::UnknownTensor { .. }
-        | CrnnError::TensorShape { .. }
-        | CrnnError::ElementType { .. }
-        | CrnnError::NotFinite { .. }
-        | CrnnError::NegativeVariance { .. } => {
-            Some("the file was changed after the training: copy it again, or train anew")
-        }
-        _ => None,
     }
 }
 

@@ -49,11 +49,23 @@ pub struct StrangerOdds {
     pub found: f64,
 }
 
-/// How unlike all artists music is, from the mean probability of each artist over its clips: 1 less the
-/// largest. 0 if the model is sure, and close to 1 if all of many artists are alike to it.
-pub fn stranger_score(mean_probabilities: &[f64]) -> f32 {
-    let largest = mean_probabilities.iter().copied().fold(0.0, f64::max);
-    (1.0 - largest).clamp(0.0, 1.0) as f32
+/// The name of [`stranger_score`] in a model file that was calibrated by it.
+pub const STRANGER_MEASURE: &str = "embedding length";
+
+/// How unlike all artists music is, from the embedding of each of its clips: 1 less the mean of their
+/// lengths, as shares of the longest that there can be.
+///
+/// The numbers of an embedding are states of a recurrent layer, from -1 to 1. Training drives those of
+/// what it hears far from 0, and what it never heard drives them less: unknown classes show by short
+/// features (Dhamija et al., NeurIPS 2018) more than by low probabilities.
+pub fn stranger_score<'a>(embeddings: impl IntoIterator<Item = &'a [f32]>) -> f32 {
+    let (mut sum, mut clips) = (0.0, 0_usize);
+    for embedding in embeddings {
+        let squares: f64 = embedding.iter().map(|&number| f64::from(number).powi(2)).sum();
+        sum += (squares / embedding.len().max(1) as f64).sqrt();
+        clips += 1;
+    }
+    (1.0 - sum / clips.max(1) as f64).clamp(0.0, 1.0) as f32
 }
 
 /// One artist's place among all.

@@ -8,8 +8,8 @@ use cantus_crnn::{CrnnError, Forward, Mode, Model, ModelFile, OpenSet};
 use cantus_mel::{LogMel, LogMelPlan, LogMelStream, MelError, Padding};
 
 use crate::front_end::FrontEnd;
-use crate::identification::{stranger_score, sum_up};
-use crate::{CantusError, ClipProbabilities, Identification, RankedArtist, Stranger, StrangerOdds};
+use crate::identification::{STRANGER_MEASURE, stranger_score, sum_up};
+use crate::{CantusError, ClipProbabilities, Identification, Stranger, StrangerOdds};
 
 /// Clips that go through the network at once.
 const BATCH_SIZE: usize = 16;
@@ -99,7 +99,8 @@ impl Identifier {
             frames_per_clip: file.frames_per_clip,
             plan: LogMelPlan::new(&mel).map_err(|source| CantusError::Mel { source })?,
             excerpt,
-            open_set: file.open_set.clone(),
+            // Scores of something else say nothing about ours.
+            open_set: file.open_set.clone().filter(|of| of.measure() == STRANGER_MEASURE),
         })
     }
 
@@ -270,7 +271,7 @@ impl Identifier {
             go_on(observe, Progress::Identified { clips: clips.len(), of })?;
         }
         let (ranking, vote) = sum_up(&self.labels, &clips);
-        let stranger = self.stranger(&ranking);
+        let stranger = self.stranger(&clips);
         Ok(Identification {
             ranking,
             vote,
@@ -283,9 +284,8 @@ impl Identifier {
         })
     }
 
-    fn stranger(&self, ranking: &[RankedArtist]) -> Stranger {
-        let means: Vec<f64> = ranking.iter().map(|ranked| ranked.probability).collect();
-        let score = stranger_score(&means);
+    fn stranger(&self, clips: &[ClipProbabilities]) -> Stranger {
+        let score = stranger_score(clips.iter().map(|clip| clip.embedding.as_slice()));
         let odds = self.open_set.as_ref().map(|open_set| StrangerOdds {
             false_alarms: open_set.known_from(score),
             found: open_set.unknown_from(score),
@@ -315,13 +315,19 @@ impl Identifier {
             .and_then(|logits| logits.flatten_all()?.to_vec1())
             .map_err(of_candle)?;
         logits.chunks_exact_mut(self.labels.len()).for_each(softmax);
-        Ok(Outputs {
+        let outputs = Outputs {
             probabilities: logits.into_iter().map(|probability| probability as f32).collect(),
             embeddings: embedding
                 .to_dtype(DType::F32)
                 .and_then(|embedding| embedding.flatten_all()?.to_vec1())
                 .map_err(of_candle)?,
-        })
+        };
+        let Outputs { probabilities, embeddings } = &outputs;
+        if probabilities.iter().chain(embeddings).all(|number| number.is_finite()) {
+            Ok(outputs)
+        } else {
+            Err(CantusError::NotFinite)
+        }
     }
 
     fn seconds_per_frame(&self) -> f64 {

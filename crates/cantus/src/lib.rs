@@ -7,8 +7,8 @@ mod identifier;
 
 pub use error::CantusError;
 pub use identification::{
-    ClipProbabilities, Identification, RankedArtist, SongVote, Stranger, StrangerOdds,
-    stranger_score,
+    ClipProbabilities, Identification, RankedArtist, STRANGER_MEASURE, SongVote, Stranger,
+    StrangerOdds, stranger_score,
 };
 pub use identifier::{Identifier, Progress};
 

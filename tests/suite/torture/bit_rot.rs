@@ -140,8 +140,10 @@ fn a_training_refuses_a_split_and_spectrograms_that_rotted() {
     let whole = fs::read(&split).unwrap();
     flip(&split, 4 * whole.len());
     let ended = checkout.quick("train", &["--force"]).expect_code(1);
-    ended
-        .expect_error(&["split.tsv` is not as it was made", "hint: `cargo xtask verify --repair`"]);
+    ended.expect_error(&[
+        "split.tsv` is damaged, it is not as it was made",
+        "hint: `cargo xtask verify --repair`",
+    ]);
     overwrite(&split, &whole);
     let album = &checkout.spectrogram_files()[0];
     flip(album, 4 * fs::metadata(album).unwrap().len() as usize);

@@ -50,11 +50,12 @@ pub(crate) struct CommonFlags {
     /// Threads to use [default: all cores]
     #[arg(long, global = true, value_name = "N", value_parser = value_parser!(u16).range(1..=256))]
     pub(crate) threads: Option<u16>,
-    /// Memory for the spectrograms held while training, in GiB
+    /// Memory for the spectrograms held at a time, in GiB
     #[arg(long, global = true, value_name = "GIB", default_value_t = 3.0)]
     #[arg(value_parser = positive, allow_negative_numbers = true)]
     pub(crate) memory: f64,
-    /// Seconds between two checkpoints within an epoch; 0 writes one after every step
+    /// Seconds between two saves of what is going on: checkpoints within an epoch, what `embed` heard; 0
+    /// saves after every step
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 60)]
     pub(crate) checkpoint_seconds: u64,
     /// Run the command's own stage even where it is fresh

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
-use cantus::stranger_score;
-use cantus_cache::SpectrogramStore;
+use cantus::{STRANGER_MEASURE, stranger_score};
+use cantus_cache::{ClipRule, Precision, SpectrogramStore};
+use cantus_corpus::{Part, Split};
 use cantus_crnn::OpenSet;
-use cantus_eval::{area_under_roc, song_votes};
+use cantus_eval::area_under_roc;
 use cantus_train::ClipSet;
 use serde::Serialize;
 
@@ -18,10 +19,11 @@ use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::{Session, count};
 use crate::settings::{Artists, Config};
-use crate::stages::clips::PartSongs;
-use crate::stages::evaluate::{self, predict_unless_asked};
+use crate::stages::clips::{self, PartSongs};
+use crate::stages::evaluate::predict_unless_asked;
 use crate::stages::preprocess::UsableSong;
-use crate::stages::train;
+use crate::stages::split;
+use crate::stages::train::{self, CALIBRATION};
 use crate::stages::trial::{StageName, Trial};
 
 /// Shares of false alarms for which it is said how many strangers are found.
@@ -51,7 +53,7 @@ struct Threshold {
     found: f64,
 }
 
-/// Scores of songs, with the artists that they are by.
+/// Scores of songs.
 #[derive(Default)]
 struct Scores {
     known: Vec<f32>,
@@ -66,7 +68,12 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<Outcome> {
     if common.dry_run {
-        return status::run(common, &flags.trial, true, StageName::Train, progress);
+        let outcome = status::run(common, &flags.trial, true, StageName::Train, progress)?;
+        progress.say(format!(
+            "then {}, each without the artists of one group",
+            count(usize::from(flags.groups), "training")
+        ));
+        return Ok(outcome);
     }
     let mut configs = flags.trial.trials()?;
     let (Some(config), true) = (configs.pop(), configs.is_empty()) else {
@@ -87,18 +94,29 @@ fn calibrate(
     flags: &CalibrateFlags,
 ) -> Result<Outcome> {
     let trial = Trial::new(session, config)?;
+    // What can be refused is refused before hours go into a training.
+    if trial.bring_up_to_date(session, StageName::Preprocess)?.outcome == Outcome::Interrupted {
+        return Ok(interrupted(session));
+    }
+    let songs = trial.usable(session)?;
+    let labels = clips::labels(&songs);
+    let groups = usize::from(flags.groups);
+    if labels.len() < groups || labels.len() - labels.len().div_ceil(groups) < 2 {
+        bail!(
+            "{} are too few for {groups} groups: two must be left to tell apart without the largest",
+            count(labels.len(), "artist")
+        );
+    }
+    if let Some(known) = train::known_to_first_weights(&trial.config, &labels)?.first() {
+        bail!(
+            "the weights of `--from` have learnt `{known}`: left out, it would be no stranger\n\n\
+             hint: calibrate a model that was trained from nothing"
+        );
+    }
     if trial.bring_up_to_date(session, StageName::Train)?.outcome == Outcome::Interrupted {
         return Ok(interrupted(session));
     }
     let mut model = train::read_model(&trial.run)?;
-    let songs = trial.usable(session)?;
-    let groups = usize::from(flags.groups);
-    if model.labels.len() < groups || model.labels.len() - model.labels.len().div_ceil(groups) < 2 {
-        bail!(
-            "{} are too few for {groups} groups: two must be left to tell apart without the largest",
-            count(model.labels.len(), "artist")
-        );
-    }
     let mut scores = Scores::default();
     for group in 0..groups {
         let (left_out, kept) = dealt(&model.labels, group, groups);
@@ -108,24 +126,26 @@ fn calibrate(
             left_out.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
         ));
         let artists = Some(Artists::Named(kept));
-        let without = Trial::new(session, Config { artists, ..trial.config.clone() })?;
-        let done = without.bring_up_to_date(session, StageName::Evaluate)?;
-        if done.outcome == Outcome::Interrupted {
+        let mut without = Trial::new(session, Config { artists, ..trial.config.clone() })?;
+        // Within the run that it says something about: it is no model to be asked by itself.
+        without.run = trial.run.join(CALIBRATION).join(format!("group-{}-of-{groups}", group + 1));
+        if without.bring_up_to_date(session, StageName::Train)?.outcome == Outcome::Interrupted {
             return Ok(interrupted(session));
         }
-        let predictions = evaluate::read_predictions(&without.run)?;
-        let known = song_votes(&predictions);
-        scores.known.extend(known.iter().map(|song| stranger_score(&song.mean_probabilities)));
-        let strangers: Vec<&UsableSong> =
+        let split = Split::read_tsv_file(&split::path(&without.run))?;
+        let known = PartSongs::of(Part::Test, &split, &songs).songs;
+        let unknown =
             songs.iter().filter(|usable| left_out.contains(&usable.song.artist)).collect();
-        let Some(unknown) = of_strangers(session, &without, strangers)? else {
-            return Ok(interrupted(session));
-        };
-        scores.unknown.extend(unknown);
+        for (songs, scores) in [(known, &mut scores.known), (unknown, &mut scores.unknown)] {
+            let Some(found) = stranger_scores(session, &without, songs)? else {
+                return Ok(interrupted(session));
+            };
+            scores.extend(found);
+        }
     }
-    let out = flags.out.clone().unwrap_or_else(|| trial.run.join("calibrated.safetensors"));
+    let out = flags.out.clone().unwrap_or_else(|| train::calibrated_path(&trial.run));
     let calibrated = sum_up(&scores, &out, groups)?;
-    model.open_set = Some(OpenSet::new(scores.known, scores.unknown)?);
+    model.open_set = Some(OpenSet::new(STRANGER_MEASURE, scores.known, scores.unknown)?);
     cantus_pipeline::write_atomic_bytes(&out, &model.to_bytes()?)?;
     if common.json {
         print_json(&calibrated)?;
@@ -151,23 +171,23 @@ fn dealt(labels: &[String], group: usize, groups: usize) -> (BTreeSet<String>, B
     (left_out, kept)
 }
 
-/// The score of each song by an artist that the trial's network does not know; nothing where the user
-/// asked for a stop.
-fn of_strangers(
+/// The stranger score of each song by the trial's network; nothing where the user asked for a stop.
+fn stranger_scores(
     session: &Session,
     trial: &Trial,
     songs: Vec<&UsableSong>,
 ) -> Result<Option<Vec<f32>>> {
     let network = train::read_model(&trial.run)?.model()?;
     let all = PartSongs { songs };
-    let bar = session.progress.bar(all.songs.len() as u64, "ask about strangers", "songs");
+    let bar = session.progress.bar(all.songs.len() as u64, "listen", "songs");
     let mut scores = Vec::new();
     for places in all.places().chunks(SONGS_AT_ONCE) {
-        let store = SpectrogramStore::load(places, session.memory_bytes)?;
-        // They have no class of this network's: which is named here changes no probability.
+        // As `predict` hears a recording, whatever flags say: all whole clips, in full precision.
+        let store = SpectrogramStore::load_as(places, u64::MAX, Precision::F32)?;
+        // Strangers have no class of this network's: which is named here changes no embedding.
         let numbered: Vec<(usize, usize)> = (0..places.len()).map(|song| (song, 0)).collect();
         let frames = trial.config.frames_per_clip();
-        let set = ClipSet::cut(&store, &numbered, frames, trial.config.clip_rule)?;
+        let set = ClipSet::cut(&store, &numbered, frames, ClipRule::AllWhole)?;
         let predicted =
             predict_unless_asked(&network, &store, &set, |_| session.interrupt.is_asked())?;
         let Some(predicted) = predicted else {
@@ -177,14 +197,8 @@ fn of_strangers(
         let clips: Vec<(usize, usize)> =
             set.clips().iter().enumerate().map(|(place, clip)| (clip.song, place)).collect();
         for clips in clips.chunk_by(|a, b| a.0 == b.0) {
-            let mut means = vec![0.0; network.config().classes()];
-            for &(_, place) in clips {
-                for (mean, &probability) in means.iter_mut().zip(predicted.probabilities_of(place))
-                {
-                    *mean += f64::from(probability) / clips.len() as f64;
-                }
-            }
-            scores.push(stranger_score(&means));
+            let embeddings = clips.iter().map(|&(_, place)| predicted.embedding_of(place));
+            scores.push(stranger_score(embeddings));
             bar.inc(1);
         }
     }
@@ -199,8 +213,8 @@ fn sum_up(scores: &Scores, model: &std::path::Path, groups: usize) -> Result<Cal
     descending.sort_by(|a, b| b.total_cmp(a));
     let thresholds = FALSE_ALARMS.iter().map(|share| {
         let most = (share * known.len() as f64) as usize;
-        // The lowest score that calls no more of the known unknown.
-        let score = descending.get(most).map_or(0.0, |first_kept| first_kept.next_up());
+        // The lowest score of three places, as it is printed, that calls no more of the known unknown.
+        let score = descending.get(most).map_or(0.0, |first_kept| thousandths_above(*first_kept));
         let from = |scores: &[f32]| {
             scores.iter().filter(|&&other| other >= score).count() as f64 / scores.len() as f64
         };
@@ -214,6 +228,14 @@ fn sum_up(scores: &Scores, model: &std::path::Path, groups: usize) -> Result<Cal
         area_under_roc: area.context("no song was scored")?,
         thresholds: thresholds.collect(),
     })
+}
+
+/// The least number of three places that is larger.
+fn thousandths_above(score: f32) -> f32 {
+    let thousandths = (score * 1_000.0).floor();
+    // The nearest f32 of a number of three places may be no larger than the score.
+    let above = (0_u8..3).map(|more| (thousandths + f32::from(more)) / 1_000.0);
+    above.into_iter().find(|&above| above > score).unwrap_or(1.0)
 }
 
 fn text(calibrated: &Calibrated) -> String {
@@ -258,7 +280,12 @@ mod tests {
         let [five, ten, _] = found.thresholds.as_slice() else { panic!("three thresholds") };
         assert!((five.false_alarms - 0.05).abs() < 1e-12 && (five.found - 0.5).abs() < 1e-12);
         assert!((ten.false_alarms - 0.1).abs() < 1e-12 && (ten.found - 0.75).abs() < 1e-12);
-        assert!(five.score > 0.37 && five.score < 0.371, "{}", five.score);
+        assert_eq!(five.score.to_string(), "0.371");
+        // Printed and read back it says the same.
+        let tight = Scores { known: vec![0.408_7, 0.408_65, 0.408_4], unknown: vec![0.408_6, 0.5] };
+        let found = sum_up(&tight, "m".as_ref(), 2).unwrap();
+        assert!(found.thresholds.iter().all(|one| one.false_alarms <= 0.0), "{found:?}");
+        assert_eq!(found.thresholds[0].score.to_string(), "0.409");
     }
 
     #[test]

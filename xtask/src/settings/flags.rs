@@ -91,10 +91,11 @@ pub(crate) struct TrialFlags {
     /// How to train; flags about it win over it [default: paper]
     #[arg(long)]
     pub(crate) recipe: Option<Recipe>,
-    /// At most this many epochs [default: 200]
+    /// At most this many epochs [default: 200; with `--recipe best` 12, along the whole cosine]
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<NonZeroUsize>,
-    /// Stop after this many epochs without a better validation loss [default: 10]
+    /// Stop after this many epochs without a better validation loss [default: 10; with `--recipe best`
+    /// as many as there are]
     #[arg(long, value_name = "N")]
     pub(crate) patience: Option<NonZeroUsize>,
     /// Clips a training step [default: 16]
@@ -254,7 +255,10 @@ impl TrialFlags {
             recipe.lay_over(&mut config.train);
         }
         if let Some(epochs) = self.epochs {
-            config.train.epochs = epochs.get();
+            match self.recipe {
+                Some(recipe) => recipe.of_epochs(&mut config.train, epochs.get()),
+                None => config.train.epochs = epochs.get(),
+            }
         }
         if let Some(patience) = self.patience {
             config.train.patience = patience.get();

@@ -210,6 +210,24 @@ impl Config {
         toml::to_string_pretty(&table).context("cannot write the configuration as TOML")
     }
 
+    /// Which songs of the corpus are taken, in words; nothing where all are.
+    pub(crate) fn selection(&self) -> Option<String> {
+        let Self { artists, max_songs_per_artist, max_seconds_per_artist, drop_duplicates, .. } =
+            self;
+        if artists.is_none()
+            && max_songs_per_artist.is_none()
+            && max_seconds_per_artist.is_none()
+            && !drop_duplicates
+        {
+            return None;
+        }
+        // Which artists a number draws is the seed's to say.
+        let seed = artists.as_ref().map(|_| self.seed);
+        Some(format!(
+            "{artists:?} {max_songs_per_artist:?} {max_seconds_per_artist:?} {drop_duplicates} {seed:?}"
+        ))
+    }
+
     /// Refuses settings that no song could be turned into a spectrogram with, before any work
     /// begins. Flags may yet be laid over the rest, which [`Config::check_trial`] looks at.
     pub(crate) fn check(&self) -> Result<()> {

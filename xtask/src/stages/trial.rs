@@ -165,6 +165,9 @@ impl Trial {
         }
 
         let mut store = Store::open(session, &self.config, &self.source, &scanned);
+        if store.folder().exists() {
+            store.save_index()?;
+        }
         let force_preprocess = force(StageName::Preprocess);
         if !store.freshness(&scanned, force_preprocess).1.is_fresh() {
             let started = Instant::now();
@@ -231,7 +234,7 @@ impl Trial {
             let damaged = saved.damaged_outputs(&self.run)?.unwrap_or_default();
             if let Some(Damage { path, kind, .. }) = damaged.first() {
                 bail!(
-                    "`{}` is not as it was made: {kind}\n\n\
+                    "`{}` is damaged, it is not as it was made: {kind}\n\n\
                      hint: `cargo xtask verify --repair` makes anew what is damaged",
                     path.display()
                 );

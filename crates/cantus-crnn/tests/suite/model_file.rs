@@ -88,7 +88,7 @@ fn every_kind_of_network_comes_back_under_its_name() {
 const VERSION_1: &[u8] = include_bytes!("../data/version_1.safetensors");
 
 #[test]
-fn a_file_of_version_1_is_read_and_written_as_version_2() {
+fn a_file_of_version_1_is_read_and_written_as_version_4() {
     let file = ModelFile::from_bytes(VERSION_1).unwrap();
     let config = Crnn2dConfig {
         n_mels: 4,
@@ -300,14 +300,20 @@ fn a_model_for_the_same_artists_is_the_same_model() {
 #[test]
 fn what_strangers_score_stands_in_the_file() {
     let mut file = small();
-    let open_set = OpenSet::new(vec![0.3, 0.1], vec![0.7, 0.123_456_79]).unwrap();
+    let open_set = OpenSet::new("loudness", vec![0.5, 0.25], vec![0.75, 0.123_456_79]).unwrap();
     file.open_set = Some(open_set.clone());
     let bytes = file.to_bytes().unwrap();
     let back = ModelFile::from_bytes(&bytes).unwrap();
-    assert_eq!(back.open_set, Some(open_set));
+    assert_eq!(back.open_set, Some(open_set.clone()));
     assert_eq!(back.to_bytes().unwrap(), bytes);
-    let unordered = replaced(&bytes, r#"\"known\":[0.1"#, r#"\"known\":[0.9"#);
-    assert!(matches!(error(&unordered), CrnnError::OpenSet { .. } | CrnnError::Metadata { .. }));
+    assert_eq!(back.open_set.unwrap().measure(), "loudness");
+    let too_many = format!(r#"\"known\":[{}0.25"#, "0.25,".repeat(1_000));
+    for (known, problem) in [(r#"\"known\":[0.75"#, "not in order"), (&too_many, "more than 1000")]
+    {
+        let bad = error(&replaced(&bytes, r#"\"known\":[0.25"#, known));
+        assert!(matches!(&bad, CrnnError::OpenSet { .. }), "{bad}");
+        assert!(bad.to_string().contains(problem), "{bad}");
+    }
 }
 
 /// A file without its digest, as older versions had none.
@@ -325,7 +331,7 @@ fn files_of_versions_2_and_3_are_read_and_a_field_of_another_version_is_refused(
     let mut file = small();
     let plain = file.to_bytes().unwrap();
     assert_eq!(ModelFile::from_bytes(&of_version(&plain, 2)).unwrap().to_bytes().unwrap(), plain);
-    file.open_set = Some(OpenSet::new(vec![0.3], vec![0.7]).unwrap());
+    file.open_set = Some(OpenSet::new("", vec![0.25], vec![0.75]).unwrap());
     let scored = file.to_bytes().unwrap();
     assert_eq!(ModelFile::from_bytes(&of_version(&scored, 3)).unwrap().to_bytes().unwrap(), scored);
     let to_three = replaced(&plain, r#"\"format_version\":4"#, r#"\"format_version\":3"#);

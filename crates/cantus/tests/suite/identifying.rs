@@ -3,7 +3,7 @@
 use std::io::Cursor;
 use std::ops::ControlFlow;
 
-use cantus::{Excerpt, Identifier, Progress, stranger_score};
+use cantus::{Excerpt, Identifier, Progress, STRANGER_MEASURE, stranger_score};
 use cantus_crnn::candle_core::{Device, Tensor};
 use cantus_crnn::{Mode, ModelFile, OpenSet};
 use cantus_mel::{LogMelPlan, MelConfig};
@@ -139,19 +139,34 @@ fn how_strange_music_is_stands_beside_and_means_something_where_it_was_measured(
     };
     let bare = told(&file);
     let score = bare.stranger.score;
-    assert!((f64::from(score) - (1.0 - bare.ranking[0].probability)).abs() < 1e-7);
+    let embeddings = bare.clips.iter().map(|clip| clip.embedding.as_slice());
+    assert_eq!(score.to_bits(), stranger_score(embeddings).to_bits());
     assert_eq!(bare.stranger.odds, None);
 
     let (less, more) = (score - 0.01, score + 0.01);
-    file.open_set = Some(OpenSet::new(vec![0.0, less, less, score], vec![less, more]).unwrap());
+    let scores = |measure: &str| {
+        Some(OpenSet::new(measure, vec![0.0, less, less, score], vec![less, more]).unwrap())
+    };
+    file.open_set = scores("something else");
+    assert_eq!(told(&file).stranger.odds, None);
+    file.open_set = scores(STRANGER_MEASURE);
     let odds = told(&file).stranger.odds.unwrap();
     assert_eq!((odds.false_alarms, odds.found), (0.25, 0.5));
 }
 
 #[test]
-fn the_stranger_score_is_what_the_likeliest_artist_leaves() {
-    assert_eq!(stranger_score(&[0.25, 0.5, 0.25]).to_bits(), 0.5_f32.to_bits());
-    assert_eq!(stranger_score(&[0.0, 1.0]).to_bits(), 0.0_f32.to_bits());
-    // Rounding of a mean cannot make it negative.
-    assert_eq!(stranger_score(&[1.0 + 1e-9]).to_bits(), 0.0_f32.to_bits());
+fn the_stranger_score_is_what_the_clips_embeddings_lack_in_length() {
+    let score = |embeddings: &[[f32; 4]]| {
+        f64::from(stranger_score(embeddings.iter().map(<[f32; 4]>::as_slice)))
+    };
+    for (embeddings, expected) in [
+        (&[[1.0, -1.0, 1.0, -1.0]][..], 0.0),
+        (&[[0.0; 4]], 1.0),
+        // Of 4 numbers the longest is 2, this is 1.
+        (&[[0.5, -0.5, 0.5, 0.5]], 0.5),
+        // The mean of lengths and not the length of the mean, which is 0 here.
+        (&[[0.8; 4], [-0.4; 4]], 0.4),
+    ] {
+        assert!((score(embeddings) - expected).abs() < 1e-7, "{embeddings:?}");
+    }
 }

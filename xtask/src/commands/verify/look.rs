@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::session::Session;
 use crate::stages::preprocess::Index;
+use crate::stages::train::CALIBRATION;
 
 /// What a look found.
 pub(super) struct Look {
@@ -247,7 +248,7 @@ fn targets(session: &Session) -> Result<Vec<Target>> {
         }
     }
     for corpus in folders(&session.data.runs())? {
-        for run in folders(&corpus)? {
+        for run in runs_in(&corpus)? {
             let fingerprints = files(&run.join("fingerprints"))?;
             targets.extend(
                 fingerprints
@@ -266,6 +267,15 @@ fn targets(session: &Session) -> Result<Vec<Target>> {
         }
     }
     Ok(targets)
+}
+
+/// The runs of a corpus, with the trainings by which they were calibrated.
+pub(super) fn runs_in(corpus: &Path) -> Result<Vec<PathBuf>> {
+    let mut runs = folders(corpus)?;
+    for run in runs.clone() {
+        runs.extend(folders(&run.join(CALIBRATION))?);
+    }
+    Ok(runs)
 }
 
 fn spectrograms(store: &Path, targets: &mut Vec<Target>) -> Result<()> {

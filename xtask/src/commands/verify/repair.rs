@@ -12,6 +12,7 @@ use crate::session::Session;
 use crate::settings::Config;
 use crate::stages::preprocess::Index;
 use crate::stages::split;
+use crate::stages::train::CALIBRATION;
 use crate::stages::trial::{StageName, Trial};
 
 use super::look::{Cure, Look};
@@ -25,18 +26,27 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
     for finding in &look.findings {
         if let Ok(within) = finding.path.strip_prefix(data.cache("")) {
             // `<corpus>/log-mel-...`: the content hashes and the scan belong to no such folder.
-            let store: PathBuf = within.components().take(2).collect();
+            let store: PathBuf = within.iter().take(2).collect();
             stores.insert(data.cache("").join(store));
         }
         if let Ok(within) = finding.path.strip_prefix(data.runs()) {
-            damaged_runs.insert(data.runs().join(within.components().take(2).collect::<PathBuf>()));
+            // `<corpus>/<run>`, or a training by which that was calibrated, which lies two deeper.
+            let depth =
+                if within.iter().nth(2).is_some_and(|part| part == CALIBRATION) { 4 } else { 2 };
+            damaged_runs.insert(data.runs().join(within.iter().take(depth).collect::<PathBuf>()));
+            if within.ends_with("calibrated.safetensors") {
+                session.progress.warn(format!(
+                    "`{}` is taken away; `cargo xtask calibrate` with its run's settings makes it again",
+                    finding.path.display()
+                ));
+            }
         }
         cure(finding.song.as_deref(), &finding.path, &finding.cure)?;
     }
     let mut outcome = Outcome::Done;
     for (run, last) in runs {
         let trial = match trial(session, &run) {
-            Ok(trial) => trial,
+            Ok(trial) => Trial { run: run.clone(), ..trial },
             Err(error) if damaged_runs.contains(&run) => {
                 session.progress.warn(format!(
                     "`{}` cannot be made again by itself: {error:#}; the command that made it does",
@@ -64,7 +74,7 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
 fn ended(runs: &Path) -> Result<BTreeMap<PathBuf, StageName>> {
     let mut ended = BTreeMap::new();
     for corpus in super::look::folders(runs)? {
-        for run in super::look::folders(&corpus)? {
+        for run in super::look::runs_in(&corpus)? {
             let of_run = StageName::Report.of_a_run();
             let last = of_run.filter(|stage| stage.fingerprint_path(&run).exists()).last();
             ended.extend(last.map(|last| (run, last)));

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 use cantus_cache::{ClipRule, Precision, SpectrogramStore};
 use cantus_crnn::Model;
 use cantus_eval::{EmbeddedClip, EmbeddedSong, Embeddings};
-use cantus_pipeline::{AtomicFile, Fingerprint, Freshness, Plan, Reason, Stage};
+use cantus_pipeline::{AtomicFile, Fingerprint, Freshness, Plan, Reason, Stage, content_digest};
 use cantus_train::ClipSet;
 use indicatif::ProgressBar;
 
@@ -133,7 +133,12 @@ fn key(usable: &UsableSong) -> (String, String) {
 impl<'a> Work<'a> {
     fn new(session: &'a Session, trial: &Trial, model: &'a HearingModel) -> Result<Self> {
         let (store, songs) = trial.spectrograms(session)?;
-        let name = format!("{}-{}.parquet", trial.source.name, &model.hash[..16]);
+        // One file a selection: a narrower one must not push out what the wider one heard.
+        let selection = match trial.config.selection() {
+            Some(selection) => format!("-{}", &content_digest(selection.as_bytes())[..8]),
+            None => String::new(),
+        };
+        let name = format!("{}{selection}-{}.parquet", trial.source.name, &model.hash[..16]);
         let path = store.folder().join("embeddings").join(name);
         Ok(Self { session, model, store, songs, path })
     }

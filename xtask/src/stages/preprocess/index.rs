@@ -81,6 +81,9 @@ struct IndexedFile {
 pub(crate) struct Index {
     files: BTreeMap<PathBuf, IndexedFile>,
     failures: BTreeMap<String, FailedSong>,
+    /// A look found what the file of the index does not say.
+    #[serde(skip)]
+    is_news: bool,
 }
 
 impl Index {
@@ -121,6 +124,15 @@ impl Index {
         Ok(write_atomic_bytes(Self::path(folder), &bytes)?)
     }
 
+    /// Writes the index of `folder` if a look found news, so that nothing has to be looked at twice.
+    pub(crate) fn save_news(&mut self, folder: &Path) -> Result<()> {
+        if self.is_news {
+            self.save(folder)?;
+            self.is_news = false;
+        }
+        Ok(())
+    }
+
     /// Where the index of `folder` lies.
     pub(crate) fn path(folder: &Path) -> PathBuf {
         folder.join("index.json")
@@ -159,6 +171,7 @@ impl Index {
         if stamp == self.files.get(file).map(|indexed| indexed.stamp) {
             return;
         }
+        self.is_news = true;
         self.files.remove(file);
         let Some(stamp) = stamp else { return };
         let album = match AlbumFile::open(&path) {

@@ -101,6 +101,11 @@ impl Store {
         Self { folder, front_end, index }
     }
 
+    /// Saves what a look at the folder found.
+    pub(crate) fn save_index(&mut self) -> Result<()> {
+        self.index.save_news(&self.folder)
+    }
+
     /// The folder of spectrograms.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder

@@ -21,6 +21,13 @@ pub(super) fn network(
     Ok(Box::new(move || file.model_for(&labels, seed)))
 }
 
+/// The artists among `labels` that the weights of `--from` have learnt.
+pub(crate) fn known_to_first_weights(config: &Config, labels: &[String]) -> Result<Vec<String>> {
+    let Some(from) = &config.from else { return Ok(Vec::new()) };
+    let file = ModelFile::read(from)?;
+    Ok(labels.iter().filter(|label| file.labels.contains(label)).cloned().collect())
+}
+
 /// Refuses weights that have learnt from other input, or are another network's.
 fn check(config: &Config, file: &ModelFile) -> Result<()> {
     let mel = config.mel.to_key_values();

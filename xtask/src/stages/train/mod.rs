@@ -27,9 +27,18 @@ use crate::stages::trial::Songs;
 use crate::stages::{environment, split};
 
 pub(crate) use checkpoints::resumes_after_epoch;
+pub(crate) use first_weights::known_to_first_weights;
 use watch::Watch;
 
 const FORMAT_VERSION: u32 = 2;
+
+/// The folder within a run that holds the trainings by which it was calibrated.
+pub(crate) const CALIBRATION: &str = "calibration";
+
+/// The network of a run with what strangers score, where `calibrate` made it.
+pub(crate) fn calibrated_path(run: &Path) -> PathBuf {
+    run.join("calibrated.safetensors")
+}
 
 /// The best weights.
 pub(crate) fn model_path(run: &Path) -> PathBuf {
@@ -103,6 +112,14 @@ pub(crate) fn run(
     let labels = clips::labels(&songs.usable);
     // What cannot be gone on with is refused before hours of songs are read.
     let network = first_weights::network(config, &labels)?;
+    let known = known_to_first_weights(config, &labels)?;
+    if !known.is_empty() {
+        session.progress.warn(format!(
+            "the weights of `--from` have learnt {} of the trial already, perhaps by songs of its test: \
+             its scores may be too good",
+            count(known.len(), "artist")
+        ));
+    }
     let (data, precision) = load(session, config, songs, run, &labels, wanted)?;
     environment::record(session, run, "train", precision)?;
     let (training_clips, validation_clips) = (data.training.len(), data.validation.len());

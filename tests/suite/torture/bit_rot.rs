@@ -6,20 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::crash_points::{PIPELINE, artefacts, holds_times};
-use super::{report, size};
+use super::{Draws, report, size};
 use crate::checkout::{Checkout, all_files_under};
-
-/// Of the same seed always the same numbers (SplitMix64).
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((mixed ^ (mixed >> 31)) % bound as u64) as usize
-    }
-}
 
 /// Writes other bytes into a file as a disk does that rots: neither its length nor its time says so.
 fn overwrite(path: &Path, bytes: &[u8]) {

@@ -89,4 +89,6 @@ fn the_bundled_model_is_exported_by_its_name_and_while_a_training_goes_on() {
     assert_eq!(exported["frames_per_clip"], 94);
     let bytes = fs::metadata(checkout.path().join("bundled.onnx")).unwrap().len();
     assert_eq!(exported["bytes"], bytes);
+    let nameless = checkout.run(&["export", "--onnx", "--weights", "bundled"]).expect_code(1);
+    nameless.expect_error(&["belongs to the checkout", "hint: name the file"]);
 }

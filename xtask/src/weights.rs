@@ -75,9 +75,14 @@ fn bundled(data: &DataFolder) -> Result<PathBuf> {
     );
 }
 
+/// Whether a flag's value asks for the model of the repository.
+pub(crate) fn is_bundled(given: &Path) -> bool {
+    given.as_os_str() == BUNDLED
+}
+
 /// The model file that a flag's value means: itself, the one in the folder of a run, or the bundled one.
 pub(crate) fn named(given: &Path, data: &DataFolder) -> Result<PathBuf> {
-    if given.as_os_str() == BUNDLED {
+    if is_bundled(given) {
         return bundled(data);
     }
     // What cannot be looked at may be there: reading it says why.

@@ -189,7 +189,7 @@ pub(crate) struct VerifyFlags {
 /// Flags of `export`.
 #[derive(Debug, Args)]
 pub(crate) struct ExportFlags {
-    /// As ONNX, into this file [default: model.onnx beside the weights]
+    /// As ONNX, into this file [default: beside the weights, by their name with `.onnx`]
     #[arg(long, value_name = "FILE", required = true, num_args = 0..=1)]
     #[expect(clippy::option_option, reason = "clap's form of a flag whose value may be left out")]
     pub(crate) onnx: Option<Option<PathBuf>>,

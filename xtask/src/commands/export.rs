@@ -46,6 +46,12 @@ pub(crate) fn run(
                  hint: leave out one or the other"
             );
         }
+        if to.is_none() && weights::is_bundled(given) {
+            bail!(
+                "the bundled model's folder belongs to the checkout\n\n\
+                 hint: name the file to write, as in `--onnx artists.onnx`"
+            );
+        }
         let weights = weights::named(given, &DataFolder::new(&common.data))?;
         if common.dry_run {
             print(&format!("would write {}\n", target(&weights, to).display()));

@@ -140,6 +140,7 @@ impl Trial {
             let file = weights::named(from, &session.data)?;
             let file = file.canonicalize().with_context(|| format!("`{}`", file.display()))?;
             config.from = Some(file);
+            train::check_first_weights(&config)?;
         }
         let run = session.data.run(&source.name, &config.run_name()?);
         Ok(Self { config, source, run })

@@ -17,8 +17,14 @@ pub(super) fn network(
         return Ok(Box::new(move || Model::new(settings.clone(), seed, &Device::Cpu, DType::F32)));
     };
     let file = ModelFile::read(from)?;
-    check(config, &file).with_context(|| format!("cannot go on from `{}`", from.display()))?;
     Ok(Box::new(move || file.model_for(&labels, seed)))
+}
+
+/// Refuses a trial whose `--from` cannot be gone on with, before anything is made for it.
+pub(crate) fn check_first_weights(config: &Config) -> Result<()> {
+    let Some(from) = &config.from else { return Ok(()) };
+    check(config, &ModelFile::read(from)?)
+        .with_context(|| format!("cannot go on from `{}`", from.display()))
 }
 
 /// The artists among `labels` that the weights of `--from` have learnt.

@@ -27,7 +27,7 @@ use crate::stages::trial::Songs;
 use crate::stages::{environment, split};
 
 pub(crate) use checkpoints::resumes_after_epoch;
-pub(crate) use first_weights::known_to_first_weights;
+pub(crate) use first_weights::{check_first_weights, known_to_first_weights};
 use watch::Watch;
 
 const FORMAT_VERSION: u32 = 2;
@@ -110,7 +110,6 @@ pub(crate) fn run(
         checkpoints::forget(run)?;
     }
     let labels = clips::labels(&songs.usable);
-    // What cannot be gone on with is refused before hours of songs are read.
     let network = first_weights::network(config, &labels)?;
     let known = known_to_first_weights(config, &labels)?;
     if !known.is_empty() {

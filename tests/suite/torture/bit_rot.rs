@@ -138,3 +138,21 @@ fn a_training_refuses_a_split_and_spectrograms_that_rotted() {
     let ended = checkout.quick("train", &["--force"]).expect_code(1);
     ended.expect_error(&[album.file_name().unwrap().to_str().unwrap(), "digest"]);
 }
+
+#[test]
+fn spectrograms_that_no_run_uses_are_made_anew_by_the_command_that_made_them() {
+    let checkout = Checkout::with_music();
+    checkout.quick("preprocess", &[]).expect_code(0);
+    let album = &checkout.spectrogram_files()[0];
+    let whole = fs::read(album).unwrap();
+    flip(album, 4 * whole.len());
+    let ended = checkout.run(&["verify", "--repair"]).expect_code(1);
+    ended.expect_error(&[
+        "1 damaged piece could not be repaired",
+        "hint: no run says",
+        "preprocess",
+    ]);
+    checkout.quick("preprocess", &[]).expect_code(0);
+    assert!(fs::read(album).unwrap() == whole);
+    checkout.run(&["verify"]).expect_code(0);
+}

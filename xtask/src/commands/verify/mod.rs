@@ -67,7 +67,12 @@ pub(crate) fn run(
                 session.progress.say_even_if_quiet(format!("still damaged: {finding}"));
             }
             if !left.is_empty() {
-                bail!("{} could not be repaired", count(left.len(), "damaged piece"));
+                bail!(
+                    "{} could not be repaired\n\n\
+                     hint: no run says what it was made by: the command that made it, such as `cargo xtask \
+                     preprocess` with its flags, makes just that anew",
+                    count(left.len(), "damaged piece")
+                );
             }
         } else if !look.findings.is_empty() {
             bail!(

@@ -1,5 +1,6 @@
 //! `embed`: what a trained model makes of every clip and song of a corpus.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,8 @@ fn embed(checkout: &Checkout, further: &[&str]) -> Value {
 /// The only file of embeddings.
 pub(crate) fn file(checkout: &Checkout) -> PathBuf {
     let mut files = files_under(&checkout.path().join("data/cache"), "parquet");
-    files.retain(|path| path.parent().is_some_and(|folder| folder.ends_with("embeddings")));
+    let is_of_embeddings = |name: &OsStr| name.to_string_lossy().starts_with("embeddings-");
+    files.retain(|path| path.file_name().is_some_and(is_of_embeddings));
     assert_eq!(files.len(), 1, "{files:?}");
     files.remove(0)
 }

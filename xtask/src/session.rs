@@ -143,6 +143,12 @@ impl Session {
         self.progress.say_even_if_quiet(lines.join("\n"));
     }
 
+    /// Says that the user's stop was heeded, and what goes on from there.
+    pub(crate) fn interrupted(&self) -> Outcome {
+        self.progress.say_even_if_quiet("interrupted; run the same command to go on");
+        Outcome::Interrupted
+    }
+
     /// Writes a small file whole or not at all.
     pub(crate) fn write(&self, path: &std::path::Path, bytes: &[u8]) -> Result<()> {
         if !self.may_write() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Result, bail};
+use cantus_crnn::ModelFile;
 
 use crate::data_folder::DataFolder;
 use crate::session::{Session, count};
@@ -41,21 +42,22 @@ pub(crate) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
     Ok(newest)
 }
 
-/// The calibrated model beside a run's, unless the run was trained since.
+/// The calibrated model beside a run's, unless the run was trained since: it has the weights of the
+/// model that was calibrated.
 fn calibrated_or(model: PathBuf) -> PathBuf {
-    let modified = |path: &Path| fs::metadata(path)?.modified();
-    let calibrated = model.parent().map(calibrated_path);
-    match calibrated {
-        Some(calibrated)
-            if matches!(
-                (modified(&calibrated), modified(&model)),
-                (Ok(calibration), Ok(training)) if calibration >= training
-            ) =>
-        {
-            calibrated
-        }
-        _ => model,
+    let calibrated = model.parent().map(calibrated_path).filter(|path| path.is_file());
+    let Some(calibrated) = calibrated else { return model };
+    match (but_for_strangers(&calibrated), but_for_strangers(&model)) {
+        (Ok(calibration), Ok(training)) if calibration != training => model,
+        // One that is damaged is not passed over in silence: opening it says what is wrong.
+        _ => calibrated,
     }
+}
+
+/// A model's bytes without what a calibration adds.
+fn but_for_strangers(path: &Path) -> Result<Vec<u8>> {
+    let model = ModelFile { open_set: None, ..ModelFile::read(path)? };
+    Ok(model.to_bytes()?)
 }
 
 /// The model that comes with the repository: of this data folder, or of the checkout that the command was
@@ -139,6 +141,11 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 mod tests {
     use std::time::Duration;
 
+    use candle_core::{DType, Device};
+    use cantus::STRANGER_MEASURE;
+    use cantus_crnn::{Crnn2dConfig, Model, OpenSet};
+    use cantus_mel::MelConfig;
+
     use super::*;
 
     fn model(folder: &Path, run: &str, age_seconds: u64) -> PathBuf {
@@ -175,17 +182,34 @@ mod tests {
             let hint = format!("hint: there is one in `{}`", runs.join("demo/run").display());
             assert!(said.ends_with(&hint), "{said}");
         }
-        // Calibrated before the run was trained anew, it says nothing of the new model.
-        let calibrated = calibrated_path(only.parent().unwrap());
-        for (age_seconds, asked) in [(60, &only), (0, &calibrated)] {
-            let file = fs::File::create(&calibrated).unwrap();
-            let at = Duration::from_secs(1_000_000 - age_seconds);
-            file.set_modified(SystemTime::UNIX_EPOCH + at).unwrap();
-            assert_eq!(calibrated_or(only.clone()), *asked);
-        }
         let gone = runs.join("gone.safetensors");
         let said = named(&gone).unwrap_err().to_string();
         assert!(said.starts_with(&format!("there is no model `{}`", gone.display())), "{said}");
+    }
+
+    #[test]
+    fn a_calibrated_model_is_asked_unless_the_run_was_trained_since() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, calibrated) = (model_path(folder.path()), calibrated_path(folder.path()));
+        let write = |path: &Path, seed: u64, open_set: Option<OpenSet>| {
+            let config =
+                Crnn2dConfig { classes: 2, filters: vec![2; 4], ..Crnn2dConfig::default() };
+            let network = Model::new(config, seed, &Device::Cpu, DType::F32).unwrap();
+            let labels = ["a", "b"].map(str::to_owned).to_vec();
+            let front_end = MelConfig::paper().to_key_values();
+            let file = ModelFile::new(&network, labels, front_end, 32).unwrap();
+            fs::write(path, ModelFile { open_set, ..file }.to_bytes().unwrap()).unwrap();
+        };
+        let asked = || calibrated_or(model.clone());
+        write(&model, 0, None);
+        assert_eq!(asked(), model);
+        let scores = OpenSet::new(STRANGER_MEASURE, vec![0.25], vec![0.75]).unwrap();
+        write(&calibrated, 0, Some(scores));
+        assert_eq!(asked(), calibrated);
+        write(&model, 1, None);
+        assert_eq!(asked(), model);
+        fs::write(&calibrated, b"damaged").unwrap();
+        assert_eq!(asked(), calibrated);
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub enum CrnnError {
     },
 
     /// The file is no safetensors file, or its header contradicts its size.
-    #[error("not a valid safetensors file: {0}")]
+    #[error("not a valid safetensors file")]
     SafeTensors(#[source] Box<dyn std::error::Error + Send + Sync>),
 
     /// The file's metadata is not what this crate writes.
@@ -102,7 +102,7 @@ pub enum CrnnError {
     },
 
     /// The metadata is not the JSON that it should be.
-    #[error("model metadata: {0}")]
+    #[error("model metadata is no valid JSON of this version")]
     Json(#[from] serde_json::Error),
 
     /// The file is sound in form, and not what was written.

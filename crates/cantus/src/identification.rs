@@ -13,7 +13,7 @@ pub struct Identification {
     /// The artist by the vote of the clips, as the paper's code counts.
     pub vote: SongVote,
     /// The timeline: each clip in order, without overlap; at least one.
-    pub clips: Vec<ClipProbabilities>,
+    pub clips: Vec<IdentifiedClip>,
     /// Length of each clip.
     pub clip_seconds: f64,
     /// Where in the recording the part that was heard starts: above 0 for an excerpt from its middle.
@@ -100,7 +100,7 @@ pub struct SongVote {
 }
 
 impl Identification {
-    /// The mean of the clips' [embeddings](ClipProbabilities::embedding): what the network makes of
+    /// The mean of the clips' [embeddings](IdentifiedClip::embedding): what the network makes of
     /// the recording as a whole, to be compared with the means of other recordings by the same model.
     pub fn mean_embedding(&self) -> Vec<f32> {
         let width = self.clips.first().map_or(0, |clip| clip.embedding.len());
@@ -117,7 +117,7 @@ impl Identification {
 /// What the network says of one clip.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct ClipProbabilities {
+pub struct IdentifiedClip {
     /// Where in the recording the clip starts.
     pub start_seconds: f64,
     /// The probability of each artist, in the order of
@@ -128,7 +128,7 @@ pub struct ClipProbabilities {
     pub embedding: Vec<f32>,
 }
 
-impl ClipProbabilities {
+impl IdentifiedClip {
     /// The class with the largest probability, the first of equals.
     pub fn class(&self) -> usize {
         first_largest(&self.probabilities)
@@ -136,10 +136,7 @@ impl ClipProbabilities {
 }
 
 /// The artists by mean probability and by vote, of at least one clip.
-pub(crate) fn sum_up(
-    labels: &[String],
-    clips: &[ClipProbabilities],
-) -> (Vec<RankedArtist>, SongVote) {
+pub(crate) fn sum_up(labels: &[String], clips: &[IdentifiedClip]) -> (Vec<RankedArtist>, SongVote) {
     let classes = labels.len();
     let confident_clips = clips.iter().filter(|clip| is_confident(clip)).count();
     let (mut votes, mut means) = (vec![0_usize; classes], vec![0.0; classes]);
@@ -174,7 +171,7 @@ pub(crate) fn sum_up(
     (ranking, vote)
 }
 
-fn is_confident(clip: &ClipProbabilities) -> bool {
+fn is_confident(clip: &IdentifiedClip) -> bool {
     clip.probabilities.iter().any(|&probability| probability > CONFIDENT)
 }
 
@@ -195,9 +192,9 @@ mod tests {
 
     fn told(rows: &[[f32; 3]]) -> (Vec<RankedArtist>, SongVote) {
         let labels = ["Alto", "Basso", "Canto"].map(str::to_owned);
-        let clips: Vec<ClipProbabilities> = rows
+        let clips: Vec<IdentifiedClip> = rows
             .iter()
-            .map(|row| ClipProbabilities {
+            .map(|row| IdentifiedClip {
                 start_seconds: 0.0,
                 probabilities: row.to_vec(),
                 embedding: Vec::new(),

@@ -9,7 +9,7 @@ use cantus_mel::{LogMel, LogMelPlan, LogMelStream, MelError, Padding};
 
 use crate::front_end::FrontEnd;
 use crate::identification::{STRANGER_MEASURE, stranger_score, sum_up};
-use crate::{CantusError, ClipProbabilities, Identification, Stranger, StrangerOdds};
+use crate::{CantusError, Identification, IdentifiedClip, Stranger, StrangerOdds};
 
 /// Clips that go through the network at once.
 const BATCH_SIZE: usize = 16;
@@ -73,7 +73,7 @@ impl Identifier {
     /// [`CantusError::Model`] for a file that cannot be read or is no model, and whatever
     /// [`from_bytes`](Self::from_bytes) finds.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, CantusError> {
-        Self::new(&ModelFile::read(path.as_ref())?)
+        Self::from_model_file(&ModelFile::read(path.as_ref())?)
     }
 
     /// As [`open`](Self::open), from the file's contents.
@@ -84,10 +84,15 @@ impl Identifier {
     /// [`CantusError::Mel`] or [`CantusError::Bands`] for one that was trained on spectrograms that
     /// this crate cannot make.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CantusError> {
-        Self::new(&ModelFile::from_bytes(bytes)?)
+        Self::from_model_file(&ModelFile::from_bytes(bytes)?)
     }
 
-    fn new(file: &ModelFile) -> Result<Self, CantusError> {
+    /// As [`from_bytes`](Self::from_bytes), from a file that was read already.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_bytes`](Self::from_bytes), but for bytes that are no model.
+    pub fn from_model_file(file: &ModelFile) -> Result<Self, CantusError> {
         let FrontEnd { mel, excerpt } = FrontEnd::read(&file.front_end)?;
         let (front_end, network) = (mel.n_mels, file.config.n_mels());
         if front_end != network {
@@ -262,7 +267,7 @@ impl Identifier {
             let rows = probabilities
                 .chunks_exact(self.labels.len())
                 .zip(embeddings.chunks_exact(self.model.config().embedding_size()));
-            clips.extend((first..).zip(rows).map(|(clip, (row, embedding))| ClipProbabilities {
+            clips.extend((first..).zip(rows).map(|(clip, (row, embedding))| IdentifiedClip {
                 start_seconds: start_seconds
                     + (clip * self.frames_per_clip) as f64 * self.seconds_per_frame(),
                 probabilities: row.to_vec(),
@@ -284,7 +289,7 @@ impl Identifier {
         })
     }
 
-    fn stranger(&self, clips: &[ClipProbabilities]) -> Stranger {
+    fn stranger(&self, clips: &[IdentifiedClip]) -> Stranger {
         let score = stranger_score(clips.iter().map(|clip| clip.embedding.as_slice()));
         let odds = self.open_set.as_ref().map(|open_set| StrangerOdds {
             false_alarms: open_set.known_from(score),

@@ -7,7 +7,7 @@ mod identifier;
 
 pub use error::CantusError;
 pub use identification::{
-    ClipProbabilities, Identification, RankedArtist, STRANGER_MEASURE, SongVote, Stranger,
+    Identification, IdentifiedClip, RankedArtist, STRANGER_MEASURE, SongVote, Stranger,
     StrangerOdds, stranger_score,
 };
 pub use identifier::{Identifier, Progress};

@@ -96,7 +96,7 @@ fn calibrate(
     let trial = Trial::new(session, config)?;
     // What can be refused is refused before hours go into a training.
     if trial.bring_up_to_date(session, StageName::Preprocess)?.outcome == Outcome::Interrupted {
-        return Ok(interrupted(session));
+        return Ok(session.interrupted());
     }
     let songs = trial.usable(session)?;
     let labels = clips::labels(&songs);
@@ -114,7 +114,7 @@ fn calibrate(
         );
     }
     if trial.bring_up_to_date(session, StageName::Train)?.outcome == Outcome::Interrupted {
-        return Ok(interrupted(session));
+        return Ok(session.interrupted());
     }
     let mut model = train::read_model(&trial.run)?;
     let mut scores = Scores::default();
@@ -130,7 +130,7 @@ fn calibrate(
         // Within the run that it says something about: it is no model to be asked by itself.
         without.run = trial.run.join(CALIBRATION).join(format!("group-{}-of-{groups}", group + 1));
         if without.bring_up_to_date(session, StageName::Train)?.outcome == Outcome::Interrupted {
-            return Ok(interrupted(session));
+            return Ok(session.interrupted());
         }
         let split = Split::read_tsv_file(&split::path(&without.run))?;
         let known = PartSongs::of(Part::Test, &split, &songs).songs;
@@ -138,7 +138,7 @@ fn calibrate(
             songs.iter().filter(|usable| left_out.contains(&usable.song.artist)).collect();
         for (songs, scores) in [(known, &mut scores.known), (unknown, &mut scores.unknown)] {
             let Some(found) = stranger_scores(session, &without, songs)? else {
-                return Ok(interrupted(session));
+                return Ok(session.interrupted());
             };
             scores.extend(found);
         }
@@ -153,11 +153,6 @@ fn calibrate(
         print(&text(&calibrated));
     }
     Ok(Outcome::Done)
-}
-
-fn interrupted(session: &Session) -> Outcome {
-    session.progress.say_even_if_quiet("interrupted; run the same command to go on");
-    Outcome::Interrupted
 }
 
 /// The artists of a group, dealt in the order of their names, and those of all others.

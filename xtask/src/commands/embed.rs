@@ -64,8 +64,7 @@ pub(crate) fn run(
     Session::writing(common, progress)?.run(|session| {
         let (trial, model) = find(session, &flags.embedding)?;
         let Some(embedded) = embed::bring_up_to_date(session, &trial, &model, force)? else {
-            session.progress.say_even_if_quiet("interrupted; run the same command to go on");
-            return Ok(Outcome::Interrupted);
+            return Ok(session.interrupted());
         };
         if let Some(out) = &flags.out {
             embedded.embeddings.write_parquet(AtomicFile::create(out)?)?.commit()?;

@@ -18,6 +18,13 @@ use crate::stages::train;
 use crate::stages::trial::{StageName, Trial};
 use crate::weights;
 
+/// What `export --dry-run --json` prints.
+#[derive(Debug, Serialize)]
+struct Wanted {
+    file: String,
+    weights: String,
+}
+
 /// What `export --json` prints for each file.
 #[derive(Debug, Serialize)]
 struct Exported {
@@ -54,7 +61,15 @@ pub(crate) fn run(
         }
         let weights = weights::named(given, &DataFolder::new(&common.data))?;
         if common.dry_run {
-            print(&format!("would write {}\n", target(&weights, to).display()));
+            let wanted = Wanted {
+                file: target(&weights, to).display().to_string(),
+                weights: weights.display().to_string(),
+            };
+            if common.json {
+                print_json(&wanted)?;
+            } else {
+                print(&format!("would write {}\n", wanted.file));
+            }
             return Ok(Outcome::Done);
         }
         // Nothing else is made of it, so no training has to be waited for.
@@ -86,8 +101,7 @@ fn trials(
         let trial = Trial::new(session, config)?;
         outcome = outcome.and(trial.bring_up_to_date(session, StageName::Train)?.outcome);
         if outcome == Outcome::Interrupted {
-            session.progress.say_even_if_quiet("interrupted; run the same command to go on");
-            break;
+            return Ok(session.interrupted());
         }
         let model = train::read_model(&trial.run)?;
         export(common, &model, &train::model_path(&trial.run), to)?;

@@ -182,8 +182,7 @@ pub(crate) fn synthesise(
     if is_complete {
         return Ok(Outcome::Done);
     }
-    session.progress.say_even_if_quiet("interrupted; run the same command to go on");
-    Ok(Outcome::Interrupted)
+    Ok(session.interrupted())
 }
 
 fn say_fetched(common: &CommonFlags, fetched: &Fetched<'_>) -> Result<()> {
@@ -246,8 +245,7 @@ fn fetch_profile(
         },
     )?;
     if fetched.cancelled {
-        session.progress.say_even_if_quiet("interrupted; run the same command to go on");
-        Ok(Outcome::Interrupted)
+        Ok(session.interrupted())
     } else if fetched.is_complete() {
         Ok(Outcome::Done)
     } else {

@@ -66,7 +66,7 @@ pub(crate) fn run(
             },
         )?;
         if outcome == Outcome::Interrupted {
-            session.progress.say_even_if_quiet("interrupted; run the same command to go on");
+            return Ok(session.interrupted());
         }
         Ok(outcome)
     })

@@ -88,7 +88,7 @@ pub(crate) fn run(
     let (trial, model) = command::find(&session, &flags.embedding)?;
     let recording = flags.recording.as_path();
     // Before hours may go into the corpus: a recording that cannot be used stops it here.
-    let Some(heard) = hear(&session, &model, recording)? else { return Ok(interrupted(&session)) };
+    let Some(heard) = hear(&session, &model, recording)? else { return Ok(session.interrupted()) };
     let fresh = if force { None } else { embed::if_fresh(&session, &trial, &model)? };
     if fresh.is_none() {
         session = Session::writing(common, progress)?;
@@ -98,7 +98,7 @@ pub(crate) fn run(
             Some(fresh) => fresh,
             None => match embed::bring_up_to_date(session, &trial, &model, force)? {
                 Some(embedded) => embedded,
-                None => return Ok(interrupted(session)),
+                None => return Ok(session.interrupted()),
             },
         };
         if let Some(damage) = &heard.damage {
@@ -113,11 +113,6 @@ pub(crate) fn run(
         }
         Ok(Outcome::Done)
     })
-}
-
-fn interrupted(session: &Session) -> Outcome {
-    session.progress.say_even_if_quiet("interrupted; run the same command to go on");
-    Outcome::Interrupted
 }
 
 /// What the model makes of the recording; nothing where the user asked for a stop.

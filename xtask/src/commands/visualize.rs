@@ -42,8 +42,7 @@ pub(crate) fn run(
         let trial = Trial::new(session, config.clone())?;
         let outcome = trial.bring_up_to_date(session, StageName::Preprocess)?.outcome;
         if outcome == Outcome::Interrupted {
-            session.progress.say_even_if_quiet("interrupted; run the same command to go on");
-            return Ok(outcome);
+            return Ok(session.interrupted());
         }
         let songs = trial.usable(session)?;
         let folder = flags.out.clone().unwrap_or_else(|| session.data.pictures(&trial.source.name));

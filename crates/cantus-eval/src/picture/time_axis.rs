@@ -5,6 +5,8 @@ use super::pixel;
 
 /// From here on, times are minutes and seconds.
 const LONG_SECONDS: f64 = 90.0;
+/// And from here on hours as well.
+const HOUR: f64 = 3600.0;
 /// Round numbers of seconds in a longer piece.
 const LONG_STEPS: [f64; 9] = [15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0];
 
@@ -32,13 +34,19 @@ pub(super) fn time_axis(first: f64, last: f64, width: f64, pixels_per_mark: f64)
     let step = step.unwrap_or_else(|| round_step(seconds, most));
     let ticks =
         between(step, first, last).map(|(time, _)| Tick { at: at(time), text: clock(time) });
-    TimeAxis { ticks: ticks.collect(), name: "minutes:seconds" }
+    let name = if last < HOUR { "minutes:seconds" } else { "hours:minutes:seconds" };
+    TimeAxis { ticks: ticks.collect(), name }
 }
 
-/// Minutes and whole seconds.
-pub(super) fn clock(seconds: f64) -> String {
+/// A time in a recording as people read it: minutes and whole seconds, `4:05`, from an hour on with
+/// hours, `1:04:05`.
+pub fn clock(seconds: f64) -> String {
     let whole = seconds as u64;
-    format!("{}:{:02}", whole / 60, whole % 60)
+    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
 }
 
 #[cfg(test)]
@@ -60,5 +68,15 @@ mod tests {
     fn a_piece_from_its_begin_has_marks_from_nought() {
         assert_eq!(texts(0.0, 240.0), ["0:00", "1:00", "2:00", "3:00", "4:00"]);
         assert_eq!(texts(0.0, 3.0), ["0", "1", "2", "3"]);
+        assert_eq!(texts(0.0, 7200.0), ["0:00", "30:00", "1:00:00", "1:30:00", "2:00:00"]);
+    }
+
+    #[test]
+    fn hours_are_said_where_there_are_any() {
+        assert_eq!([0.0, 59.99, 61.0, 3661.0].map(clock), ["0:00", "0:59", "1:01", "1:01:01"]);
+        for (last, name) in [(3.0, "seconds"), (3599.0, "minutes:seconds")] {
+            assert_eq!(time_axis(0.0, last, 400.0, 70.0).name, name);
+        }
+        assert_eq!(time_axis(3590.0, 3610.0, 400.0, 70.0).name, "hours:minutes:seconds");
     }
 }

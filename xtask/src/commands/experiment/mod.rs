@@ -50,8 +50,7 @@ fn grid(
     // So is what all of them share done once: the spectrograms, and which of them are alike.
     let mut outcome = first.bring_up_to_date(session, StageName::Duplicates)?.outcome;
     if outcome == Outcome::Interrupted {
-        session.progress.say_even_if_quiet("interrupted; run the same command to go on");
-        return Ok(outcome);
+        return Ok(session.interrupted());
     }
     let trials: Result<Vec<Trial>> =
         configs.iter().map(|config| Trial::new(session, config.clone())).collect();

@@ -19,7 +19,7 @@ use crate::session::{Session, SongProblem, count};
 use crate::weights;
 
 use recordings::Asked;
-use rows::{Failed, Found};
+use rows::{Failed, Found, Wanted};
 
 /// Asks a model about every recording named. It takes no lock, so a training may go on meanwhile.
 pub(crate) fn run(
@@ -40,10 +40,14 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
     let model = weights::find(flags.weights.as_deref(), session)?;
     if common.dry_run {
         let files = match &asked {
-            Asked::One(_) => 1,
-            Asked::Many(files) => files.len(),
+            Asked::One(path) => std::slice::from_ref(path),
+            Asked::Many(files) => files,
         };
-        print(&format!("would ask {} about {}\n", model.display(), count(files, "file")));
+        if common.json {
+            print_json(&Wanted { model: &model, files })?;
+        } else {
+            print(&format!("would ask {} about {}\n", model.display(), count(files.len(), "file")));
+        }
         return Ok(Outcome::Done);
     }
     let mut identifier = Identifier::open(&model)?;

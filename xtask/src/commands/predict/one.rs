@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Result;
-use cantus::{ClipProbabilities, Identification, Stranger};
-use cantus_eval::{Placement, TimelineClip, timeline_svg};
+use cantus::{Identification, IdentifiedClip, Stranger};
+use cantus_eval::{Placement, TimelineClip, clock, timeline_svg};
 
 use super::screen::{Screen, columns, cut, padded};
 use crate::session::count;
@@ -105,7 +105,7 @@ impl Letters {
     }
 
     /// A capital where the clip is sure, a dot for an artist that is not listed.
-    fn of(&self, clip: &ClipProbabilities) -> char {
+    fn of(&self, clip: &IdentifiedClip) -> char {
         let class = clip.class();
         match self.0[class] {
             Some(letter) if clip.probabilities[class] > SURE => letter,
@@ -149,16 +149,6 @@ fn legend(found: &Identification, shown: usize, screen: Screen) -> Vec<String> {
     }
     let line = parts.join("; ");
     if columns(&line) <= screen.columns { vec![line] } else { parts }
-}
-
-/// Minutes and seconds, with hours where there are any.
-fn clock(seconds: f64) -> String {
-    let whole = seconds as u64;
-    let (hours, minutes, seconds) = (whole / 3600, whole / 60 % 60, whole % 60);
-    match hours {
-        0 => format!("{minutes}:{seconds:02}"),
-        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
-    }
 }
 
 /// The timeline as a picture.
@@ -243,10 +233,5 @@ mod tests {
         let screen = Screen { columns: 80, has_blocks: true };
         let text = text(&found, Path::new("\u{1b}]0;title\u{7}.mp3"), 5, screen);
         assert!(text.contains("[31mred") && !text.contains(['\u{1b}', '\u{7}']), "{text:?}");
-    }
-
-    #[test]
-    fn hours_are_said_where_there_are_any() {
-        assert_eq!([0.0, 59.99, 61.0, 3661.0].map(clock), ["0:00", "0:59", "1:01", "1:01:01"]);
     }
 }

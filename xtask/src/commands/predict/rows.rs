@@ -1,6 +1,6 @@
 //! A recording as a line: of a table for people and spreadsheets, or of JSON.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use cantus::{Identification, SongVote, Stranger};
@@ -56,6 +56,13 @@ fn line(path: &Path, fields: &[String; 8]) -> Result<String> {
     writer.write_record([path].iter().chain(fields)).context(cannot)?;
     let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error).context(cannot)?;
     String::from_utf8(bytes).context(cannot)
+}
+
+/// What `--dry-run --json` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Wanted<'a> {
+    pub(super) model: &'a Path,
+    pub(super) files: &'a [PathBuf],
 }
 
 /// What `--json` prints of a recording.

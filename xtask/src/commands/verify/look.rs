@@ -284,10 +284,6 @@ fn spectrograms(store: &Path, targets: &mut Vec<Target>) -> Result<()> {
     }
     stages_beside(store, targets)?;
     for artist in folders(store)? {
-        if named(&artist) == "embeddings" {
-            stages_beside(&artist, targets)?;
-            continue;
-        }
         for path in files(&artist)? {
             if let Ok(file) = path.strip_prefix(store)
                 && named(&path).ends_with(".parquet")

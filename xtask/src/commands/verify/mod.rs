@@ -38,7 +38,7 @@ pub(crate) fn run(
     Session::writing(common, progress)?.run(|session| {
         // The session itself has read the content hashes, and does without them where they are damaged.
         let Some(look) = look::look(session, session.hashes.was_damaged())? else {
-            return Ok(interrupted(session));
+            return Ok(session.interrupted());
         };
         if !common.json {
             print(&text(&look));
@@ -46,10 +46,10 @@ pub(crate) fn run(
         let mut left = Vec::new();
         if flags.repair && !look.findings.is_empty() {
             if repair::repair(session, &look)? == Outcome::Interrupted {
-                return Ok(interrupted(session));
+                return Ok(session.interrupted());
             }
             let Some(again) = look::look(session, false)? else {
-                return Ok(interrupted(session));
+                return Ok(session.interrupted());
             };
             left = again.findings;
         }
@@ -83,11 +83,6 @@ pub(crate) fn run(
         }
         Ok(Outcome::Done)
     })
-}
-
-fn interrupted(session: &Session) -> Outcome {
-    session.progress.say_even_if_quiet("interrupted; nothing is lost, run the same command again");
-    Outcome::Interrupted
 }
 
 fn text(look: &Look) -> String {

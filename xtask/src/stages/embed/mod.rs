@@ -138,8 +138,10 @@ impl<'a> Work<'a> {
             Some(selection) => format!("-{}", &content_digest(selection.as_bytes())[..8]),
             None => String::new(),
         };
-        let name = format!("{}{selection}-{}.parquet", trial.source.name, &model.hash[..16]);
-        let path = store.folder().join("embeddings").join(name);
+        // Beside the artists' folders and not in one of its own: an artist could have its name.
+        let (corpus, model_hash) = (&trial.source.name, &model.hash[..16]);
+        let name = format!("embeddings-{corpus}{selection}-{model_hash}.parquet");
+        let path = store.folder().join(name);
         Ok(Self { session, model, store, songs, path })
     }
 

@@ -29,8 +29,8 @@ pub(crate) struct HearingModel {
 impl HearingModel {
     /// Reads a model file, and refuses one whose spectrograms cannot be made here.
     pub(crate) fn open(session: &Session, path: PathBuf) -> Result<Self> {
-        let identifier = Identifier::open(&path)?;
         let file = ModelFile::read(&path)?;
+        let identifier = Identifier::from_model_file(&file)?;
         let hash = session.hash(path.clone())?;
         let mel = MelConfig::from_key_values(&file.front_end)?;
         let frames = file.frames_per_clip;

@@ -25,6 +25,8 @@ use crate::section::Section;
 use crate::song_info::{Precision, SongInfo};
 
 const MAGIC: [u8; 4] = *b"PAR1";
+/// A fuzzer that had to guess digests would never see what comes after them.
+const DIGESTS_ARE_CHECKED: bool = !cfg!(fuzzing);
 /// Length of the footer, then the magic bytes again.
 const TAIL_BYTES: u64 = 8;
 
@@ -61,7 +63,7 @@ impl AlbumFile {
         }
         let mut file = File::open(path).map_err(fail)?;
         let (footer_bytes, footer_start) = read_footer(path, &mut file)?;
-        let seal = check_seal(&footer_bytes);
+        let seal = if DIGESTS_ARE_CHECKED { check_seal(&footer_bytes) } else { Seal::Whole };
         let broken = |detail: &str| CacheError::Damaged {
             path: path.to_path_buf(),
             detail: detail.to_owned(),
@@ -194,7 +196,7 @@ impl AlbumFile {
             io::ErrorKind::UnexpectedEof => CacheError::CutOff { path: self.path.clone() },
             _ => read_error(&self.path, source),
         })?;
-        if blake3::hash(&bytes) != digest {
+        if DIGESTS_ARE_CHECKED && blake3::hash(&bytes) != digest {
             return Err(self.damaged(mismatch()));
         }
         Ok(Section { start: range.start, bytes: Bytes::from(bytes) })

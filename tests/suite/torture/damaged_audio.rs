@@ -25,7 +25,7 @@ const MOST_KILOBYTES: u64 = 512 * 1024;
 const FILES_AT_ONCE: usize = 400;
 
 /// Files by name: those of cantus-audio's tests, WAV files of every kind, and what is no music.
-fn seeds() -> Vec<(String, Vec<u8>)> {
+pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/cantus-audio/tests/data");
     let mut seeds = Vec::new();
     for entry in fs::read_dir(fixtures).unwrap() {

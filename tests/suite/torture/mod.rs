@@ -1,12 +1,15 @@
 //! What is promised of kills, full disks and damage, tried many times. Each test prints how many it tried
 //! and how many held.
 //!
-//! Short by default; `CANTUS_TORTURE=full` makes campaigns of them, which `cargo xtask torture` runs.
+//! Short by default; with `CANTUS_TORTURE=full` in the environment they are campaigns:
+//! `CANTUS_TORTURE=full cargo test --workspace --release --test suite -- torture --nocapture`.
 
 mod bit_rot;
 mod crash_points;
 mod damaged_audio;
 mod full_disk;
+mod hostile_bytes;
+mod readers;
 
 /// The size of a campaign: `short` in every test run, `full` where the environment asks for it.
 fn size(short: usize, full: usize) -> usize {

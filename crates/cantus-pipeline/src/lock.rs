@@ -4,13 +4,15 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::error::PipelineError;
 
 /// The lock file's name inside the folder.
 const FILE_NAME: &str = ".cantus-lock";
 const POLL: Duration = Duration::from_millis(100);
+/// So long a holder may take to write down who it is.
+const TIME_TO_SAY_SO: Duration = Duration::from_millis(500);
 
 /// The right to work in a data folder, given back when dropped.
 ///
@@ -32,6 +34,24 @@ pub struct Holder {
     pub pid: Option<u32>,
     /// Seconds since 1970 at which it took the lock.
     pub since_unix_seconds: Option<u64>,
+}
+
+impl Holder {
+    /// Whether it is a process of this machine that lives.
+    fn is_at_work(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use rustix::io::Errno;
+            use rustix::process::{Pid, test_kill_process};
+            let pid = self.pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+            // Another user's may not be asked, but is there.
+            pid.is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
+        }
+        #[cfg(not(unix))]
+        {
+            self.pid.is_some()
+        }
+    }
 }
 
 impl fmt::Display for Holder {
@@ -105,11 +125,17 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(fail)?;
+        let asked = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::WouldBlock) => {
                     let holder = read_holder(&mut file);
+                    // Who took it this moment has not said so yet: the text is empty, or of one that died.
+                    if !holder.is_at_work() && asked.elapsed() < TIME_TO_SAY_SO {
+                        std::thread::sleep(POLL / 10);
+                        continue;
+                    }
                     if !keep_waiting(&holder) {
                         return Err(LockError::Held { folder: folder.to_path_buf(), holder });
                     }
@@ -198,6 +224,26 @@ mod tests {
         let lock = Lock::try_acquire(folder.path()).unwrap();
         let text = fs::read_to_string(lock.path()).unwrap();
         assert!(text.starts_with(&format!("{} ", std::process::id())), "{text}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_holder_that_has_not_yet_said_who_it_is_is_waited_for() {
+        for text in ["", "2147483646 1700000000\n"] {
+            let folder = tempfile::tempdir().unwrap();
+            let lock = Lock::try_acquire(folder.path()).unwrap();
+            let said = fs::read(lock.path()).unwrap();
+            fs::write(lock.path(), text).unwrap();
+            let path = lock.path().to_owned();
+            let late = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(50));
+                fs::write(path, said).unwrap();
+            });
+            let error = Lock::try_acquire(folder.path()).unwrap_err();
+            let LockError::Held { holder, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(holder.pid, Some(std::process::id()));
+            late.join().unwrap();
+        }
     }
 
     #[test]

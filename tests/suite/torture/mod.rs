@@ -10,6 +10,7 @@ mod damaged_audio;
 mod full_disk;
 mod hostile_bytes;
 mod readers;
+mod two_at_once;
 
 /// The size of a campaign: `short` in every test run, `full` where the environment asks for it.
 fn size(short: usize, full: usize) -> usize {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
-use cantus_cache::AlbumFile;
+use cantus_cache::{AlbumFile, CacheError};
 use cantus_crnn::ModelFile;
 use cantus_pipeline::{Fingerprint, SavedFingerprint};
 use rayon::prelude::*;
@@ -196,7 +196,11 @@ fn check_album(store: &Path, file: &Path, checked: &mut Checked) {
             checked.findings.push(Finding {
                 path: path.clone(),
                 song: Some(song.id.clone()),
-                reason: error.to_string(),
+                reason: match error {
+                    // The file is named already.
+                    CacheError::Damaged { detail, .. } => detail,
+                    other => other.to_string(),
+                },
                 cure: Cure::Forget { store: store.to_owned(), file: file.to_owned() },
             });
         }

@@ -52,6 +52,10 @@ pub(crate) fn run(
                 return Ok(session.interrupted());
             };
             left = again.findings;
+            if !common.json {
+                let repaired = look.findings.len().saturating_sub(left.len());
+                print(&format!("{} no longer damaged\n", count(repaired, "piece")));
+            }
         }
         if common.json {
             print_json(&Verified {

@@ -1,0 +1,48 @@
+//! Commands that want the same data folder at the same time.
+
+use std::process::{Child, Output};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::crash_points::{PIPELINE, campaign};
+use super::size;
+use crate::checkout::Checkout;
+
+/// How one of several commands ended: done, or turned away with the process id of another. Anything else
+/// is said.
+fn was_done(ended: &Output, id: u32, all: &[u32]) -> Result<bool, String> {
+    let said = String::from_utf8_lossy(&ended.stderr);
+    if ended.status.success() {
+        return Ok(true);
+    }
+    let is_holder = |holder: &&u32| {
+        **holder != id && said.contains(&format!("process {holder} is working in data\n"))
+    };
+    match all.iter().find(is_holder) {
+        Some(_) if ended.status.code() == Some(1) && said.contains("hint: wait until") => Ok(false),
+        _ => Err(format!("process {id} of {all:?} ended with {}: {said}", ended.status)),
+    }
+}
+
+#[test]
+fn of_commands_at_once_one_works_and_the_others_name_it_and_disturb_nothing() {
+    let checkout = Checkout::with_music();
+    let started = Instant::now();
+    checkout.run(&PIPELINE).expect_code(0);
+    let undisturbed = started.elapsed();
+    let tried = size(6, 100);
+    let moments: Vec<Duration> =
+        (0..tried).map(|trial| undisturbed.mul_f64(trial as f64 / tried as f64)).collect();
+    campaign("three commands at once", &moments, |checkout, &moment| {
+        let mut commands: Vec<Child> = vec![checkout.start(&PIPELINE)];
+        thread::sleep(moment);
+        commands.extend([checkout.start(&PIPELINE), checkout.start(&["verify", "--quiet"])]);
+        let ids: Vec<u32> = commands.iter().map(Child::id).collect();
+        let mut done = 0;
+        for (command, &id) in commands.into_iter().zip(&ids) {
+            let ended = command.wait_with_output().map_err(|error| error.to_string())?;
+            done += usize::from(was_done(&ended, id, &ids)?);
+        }
+        if done == 0 { Err("none was done".to_owned()) } else { Ok(()) }
+    });
+}

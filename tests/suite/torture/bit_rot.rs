@@ -100,7 +100,9 @@ fn repair_makes_what_is_damaged_as_it_was_and_touches_no_other_album() {
         let times: Vec<SystemTime> =
             albums.iter().map(|path| fs::metadata(path).unwrap().modified().unwrap()).collect();
         flip(path, *bit);
-        assert_eq!(named(&checkout, &["--repair"], 0), BTreeSet::from([path.clone()]));
+        for (flags, code) in [(["--repair", "--dry-run"].as_slice(), 1), (&["--repair"], 0)] {
+            assert_eq!(named(&checkout, flags, code), BTreeSet::from([path.clone()]));
+        }
         assert_eq!(named(&checkout, &[], 0), BTreeSet::new());
         let found = artefacts(&checkout);
         let other = undisturbed.iter().find(|(path, bytes)| found.get(*path) != Some(*bytes));

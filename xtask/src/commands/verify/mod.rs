@@ -35,6 +35,7 @@ pub(crate) fn run(
     flags: &VerifyFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
+    let is_to_repair = flags.repair && !common.dry_run;
     Session::writing(common, progress)?.run(|session| {
         // The session itself has read the content hashes, and does without them where they are damaged.
         let Some(look) = look::look(session, session.hashes.was_damaged())? else {
@@ -44,7 +45,7 @@ pub(crate) fn run(
             print(&text(&look));
         }
         let mut left = Vec::new();
-        if flags.repair && !look.findings.is_empty() {
+        if is_to_repair && !look.findings.is_empty() {
             if repair::repair(session, &look)? == Outcome::Interrupted {
                 return Ok(session.interrupted());
             }
@@ -63,10 +64,10 @@ pub(crate) fn run(
                 bytes: look.bytes,
                 without_sums: look.without_sums,
                 damaged: &look.findings,
-                repaired: flags.repair.then(|| look.findings.len().saturating_sub(left.len())),
+                repaired: is_to_repair.then(|| look.findings.len().saturating_sub(left.len())),
             })?;
         }
-        if flags.repair {
+        if is_to_repair {
             for finding in &left {
                 session.progress.say_even_if_quiet(format!("still damaged: {finding}"));
             }

@@ -42,7 +42,14 @@ pub(crate) fn run(
     };
     if common.dry_run {
         for threads in threads {
-            print(&format!("would time {} files with {threads} threads\n", files.len()));
+            if common.json {
+                let files = files.len();
+                print_json(
+                    &serde_json::json!({ "would": "time", "files": files, "threads": threads }),
+                )?;
+            } else {
+                print(&format!("would time {} files with {threads} threads\n", files.len()));
+            }
         }
         return Ok(Outcome::Done);
     }

@@ -54,11 +54,18 @@ pub(crate) fn run(
         .collect();
     if common.dry_run {
         let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
-        let peers = peers.join(", ");
         for Case { path, frames, threads } in cases {
-            print(&format!(
-                "would time {frames} frames on {path} with {threads} threads, beside {peers}\n"
-            ));
+            if common.json {
+                let path = path.to_string();
+                print_json(&serde_json::json!({
+                    "would": "time", "frames": frames, "path": path, "threads": threads, "peers": peers
+                }))?;
+            } else {
+                print(&format!(
+                    "would time {frames} frames on {path} with {threads} threads, beside {}\n",
+                    peers.join(", ")
+                ));
+            }
         }
         return Ok(Outcome::Done);
     }

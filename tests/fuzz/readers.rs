@@ -3,16 +3,13 @@
 #[path = "../suite/torture/readers.rs"]
 mod readers;
 
-use std::cell::RefCell;
 use std::panic;
 use std::process;
-use std::sync::Once;
+use std::sync::{Mutex, Once};
 
 use readers::READERS;
 
-thread_local! {
-    static LAST_PANIC: RefCell<String> = const { RefCell::new(String::new()) };
-}
+static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
 /// The target's whole work: bytes to the reader of this name. A panic that gets out of it is a finding.
 ///
@@ -21,11 +18,13 @@ thread_local! {
 pub fn read(name: &str, bytes: &[u8]) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        panic::set_hook(Box::new(|panic| LAST_PANIC.set(panic.to_string())));
+        panic::set_hook(Box::new(|panic| {
+            *LAST_PANIC.lock().expect("no panic here") = panic.to_string()
+        }));
     });
     let (_, read) = READERS.iter().find(|(reader, _)| *reader == name).expect("a reader's name");
     if panic::catch_unwind(|| read(bytes)).is_err() {
-        eprintln!("{}", LAST_PANIC.take());
+        eprintln!("{}", LAST_PANIC.lock().expect("no panic here"));
         process::abort();
     }
 }

@@ -143,7 +143,7 @@ impl Session {
         self.progress.say_even_if_quiet(lines.join("\n"));
     }
 
-    /// Says that the user's stop was heeded, and what goes on from there.
+    /// Says that the user's stop was heeded, and how to go on.
     pub(crate) fn interrupted(&self) -> Outcome {
         self.progress.say_even_if_quiet("interrupted; run the same command to go on");
         Outcome::Interrupted

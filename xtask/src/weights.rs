@@ -47,15 +47,16 @@ pub(crate) fn find(flag: Option<&Path>, session: &Session) -> Result<PathBuf> {
 fn calibrated_or(model: PathBuf) -> PathBuf {
     let calibrated = model.parent().map(calibrated_path).filter(|path| path.is_file());
     let Some(calibrated) = calibrated else { return model };
-    match (but_for_strangers(&calibrated), but_for_strangers(&model)) {
-        (Ok(calibration), Ok(training)) if calibration != training => model,
-        // One that is damaged is not passed over in silence: opening it says what is wrong.
-        _ => calibrated,
+    // One that is damaged is not passed over in silence: opening it says what is wrong.
+    match (bytes_without_open_set(&calibrated), bytes_without_open_set(&model)) {
+        (Ok(calibration), Ok(training)) if calibration == training => calibrated,
+        (Err(_), _) => calibrated,
+        _ => model,
     }
 }
 
 /// A model's bytes without what a calibration adds.
-fn but_for_strangers(path: &Path) -> Result<Vec<u8>> {
+fn bytes_without_open_set(path: &Path) -> Result<Vec<u8>> {
     let model = ModelFile { open_set: None, ..ModelFile::read(path)? };
     Ok(model.to_bytes()?)
 }
@@ -208,8 +209,10 @@ mod tests {
         assert_eq!(asked(), calibrated);
         write(&model, 1, None);
         assert_eq!(asked(), model);
-        fs::write(&calibrated, b"damaged").unwrap();
-        assert_eq!(asked(), calibrated);
+        for damaged in [&model, &calibrated] {
+            fs::write(damaged, b"damaged").unwrap();
+            assert_eq!(asked(), *damaged);
+        }
     }
 
     #[test]

@@ -63,7 +63,10 @@ impl AlbumFile {
         }
         let mut file = File::open(path).map_err(fail)?;
         let (footer_bytes, footer_start) = read_footer(path, &mut file)?;
-        let seal = if DIGESTS_ARE_CHECKED { check_seal(&footer_bytes) } else { Seal::Whole };
+        let seal = match check_seal(&footer_bytes) {
+            Seal::Broken if !DIGESTS_ARE_CHECKED => Seal::Whole,
+            seal => seal,
+        };
         let broken = |detail: &str| CacheError::Damaged {
             path: path.to_path_buf(),
             detail: detail.to_owned(),
@@ -119,7 +122,8 @@ impl AlbumFile {
     ///
     /// # Errors
     ///
-    /// [`CacheError::NoSuchSong`], [`CacheError::Read`], or [`CacheError::Damaged`].
+    /// [`CacheError::NoSuchSong`], [`CacheError::Read`], or [`CacheError::Damaged`]. Built for a fuzzer, with
+    /// `--cfg fuzzing`, no digest is compared.
     pub fn read_mel(&self, index: usize) -> Result<Vec<f32>, CacheError> {
         let (Some(info), Some(range), Some(digests)) =
             (self.songs.get(index), self.mel_ranges.get(index), self.footer.digests.get(index))

@@ -102,7 +102,7 @@ pub enum CrnnError {
     },
 
     /// The metadata is not the JSON that it should be.
-    #[error("model metadata is no valid JSON of this version")]
+    #[error("model metadata cannot be read or written as JSON")]
     Json(#[from] serde_json::Error),
 
     /// The file is sound in form, and not what was written.

@@ -214,7 +214,11 @@ impl ModelFile {
         Self::from_bytes(&bytes).map_err(file_error)
     }
 
-    pub(crate) fn check(&self) -> Result<(), CrnnError> {
+    /// Checks what [`from_bytes`](Self::from_bytes) has checked: fields may have been changed since.
+    ///
+    /// # Errors
+    /// As [`from_bytes`](Self::from_bytes), but for what only a file can have wrong.
+    pub fn check(&self) -> Result<(), CrnnError> {
         self.config.validate()?;
         let labels_error = |problem| Err(CrnnError::Labels { problem });
         if self.labels.len() != self.config.classes() {

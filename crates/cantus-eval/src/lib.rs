@@ -35,7 +35,7 @@ pub use metrics::{LevelMetrics, METRICS_FORMAT, Metrics};
 pub use open_set::area_under_roc;
 pub use picture::{
     ArtistClip, MapPoint, Placement, SpectrogramLayout, SpectrogramView, TimelineClip,
-    clip_length_svg, clock, confusion_svg, history_svg, scatter_svg, spectrogram_grid_svg,
+    clip_length_svg, clock_time, confusion_svg, history_svg, scatter_svg, spectrogram_grid_svg,
     spectrogram_svg, timeline_svg,
 };
 pub use predictions::{ClipPrediction, Predictions};

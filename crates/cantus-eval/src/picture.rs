@@ -18,7 +18,7 @@ pub use scatter::{MapPoint, scatter_svg};
 pub use spectrogram::{
     ArtistClip, SpectrogramLayout, SpectrogramView, spectrogram_grid_svg, spectrogram_svg,
 };
-pub use time_axis::clock;
+pub use time_axis::clock_time;
 pub use timeline::{TimelineClip, timeline_svg};
 
 /// Colours and type of all pictures; they follow the reader's colour scheme.

@@ -11,6 +11,8 @@ use crate::error::PipelineError;
 /// The lock file's name inside the folder.
 const FILE_NAME: &str = ".cantus-lock";
 const POLL: Duration = Duration::from_millis(100);
+/// While a holder has yet to say who it is.
+const SHORT_POLL: Duration = Duration::from_millis(10);
 /// So long a holder may take to write down who it is.
 const TIME_TO_SAY_SO: Duration = Duration::from_millis(500);
 
@@ -93,7 +95,8 @@ impl LockError {
 }
 
 impl Lock {
-    /// Takes the lock of `folder`, which is made if it is missing, or fails at once.
+    /// Takes the lock of `folder`, which is made if it is missing, or fails: at once, or half a second later
+    /// where the lock file names nobody who is at work here.
     ///
     /// # Errors
     ///
@@ -133,7 +136,7 @@ impl Lock {
                     let holder = read_holder(&mut file);
                     // Who took it this moment has not said so yet: the text is empty, or of one that died.
                     if !holder.is_at_work() && asked.elapsed() < TIME_TO_SAY_SO {
-                        std::thread::sleep(POLL / 10);
+                        std::thread::sleep(SHORT_POLL);
                         continue;
                     }
                     if !keep_waiting(&holder) {

@@ -91,8 +91,10 @@ impl Identifier {
     ///
     /// # Errors
     ///
-    /// As [`from_bytes`](Self::from_bytes), but for bytes that are no model.
+    /// As [`from_bytes`](Self::from_bytes); [`CantusError::Model`] where labels, weights or the length of
+    /// the clips do not fit the network.
     pub fn from_model_file(file: &ModelFile) -> Result<Self, CantusError> {
+        file.check()?;
         let FrontEnd { mel, excerpt } = FrontEnd::read(&file.front_end)?;
         let (front_end, network) = (mel.n_mels, file.config.n_mels());
         if front_end != network {

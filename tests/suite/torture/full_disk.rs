@@ -60,8 +60,9 @@ fn a_file_system_that_is_full_is_an_error_with_path_and_bytes_and_old_files_stan
         tool("mount", &["-t", "tmpfs", "-o", &format!("size={budget}"), "tmpfs"], &[&data])?;
         let ended = names_path_and_bytes(&checkout.command(&PIPELINE).output().unwrap());
         // What is left goes on where there is room.
-        tool("cp", &["--archive", "--no-target-directory"], &[&data, &kept])?;
+        let copied = tool("cp", &["--archive", "--no-target-directory"], &[&data, &kept]);
         tool("umount", &[], &[&data])?;
+        copied?;
         fs::remove_dir(&data).unwrap();
         fs::rename(&kept, &data).unwrap();
         ended.map_err(|why| format!("with {budget} bytes: {why}"))

@@ -1,4 +1,4 @@
-//! What is promised of kills, full disks and damage, tried many times. Each test prints how many it tried
+//! What is promised of kills, full disks, damage, hostile files and commands at once, tried many times. Each test prints how many it tried
 //! and how many held.
 //!
 //! Short by default; with `CANTUS_TORTURE=full` in the environment they are campaigns:

@@ -97,6 +97,7 @@ fn spectrograms(bytes: &[u8]) -> bool {
 /// What trainings and evaluations write for others to read.
 fn results(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
+    // Each of them is to see the bytes, whichever took them first.
     Predictions::read_parquet_from(bytes).is_ok()
         | Embeddings::read_parquet_from(bytes).is_ok()
         | ClipMap::read_parquet_from(bytes).is_ok()

@@ -47,6 +47,13 @@ fn error(bytes: &[u8]) -> CrnnError {
     ModelFile::from_bytes(bytes).unwrap_err()
 }
 
+/// An error and its causes, as a user is told them.
+fn told(error: &CrnnError) -> String {
+    let causes =
+        std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 #[test]
 fn a_model_file_comes_back_as_it_was_written() {
     let file = small();
@@ -119,7 +126,7 @@ fn a_file_of_version_1_is_read_and_written_as_version_4() {
 
 #[test]
 fn a_file_of_version_1_in_another_form_is_refused() {
-    let message = |from: &str, to: &str| error(&replaced(VERSION_1, from, to)).to_string();
+    let message = |from: &str, to: &str| told(&error(&replaced(VERSION_1, from, to)));
     let missing = message(r#"\"gru_form\":\"keras\","#, "");
     assert!(missing.contains("a setting is missing"), "{missing}");
     let newer = message(r#"\"format_version\":1"#, r#"\"format_version\":2"#);
@@ -245,7 +252,7 @@ fn metadata_of_another_version_or_form_is_refused() {
         (r#""cantus":"#, r#""cantos":"#, "no `cantus` entry"),
         (r#""__metadata__":{"#, r#""__metadata__":{"format":"pt","#, "entries beside `cantus`"),
     ] {
-        let message = error(&replaced(&bytes, from, to)).to_string();
+        let message = told(&error(&replaced(&bytes, from, to)));
         assert!(message.contains(problem), "{message}, expected {problem}");
     }
 }

@@ -7,7 +7,7 @@ use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::palette::{HUES, palette_css};
-use super::time_axis::{clock, time_axis};
+use super::time_axis::{clock_time, time_axis};
 use super::{Placement, STYLE, pixel};
 use crate::error::EvalError;
 use crate::label::{check_labels, columns, printable, shortened};
@@ -283,7 +283,7 @@ struct Pointed {
 fn pointed(columns: &[Column], edges: &[f64], labels: &[String]) -> Vec<Pointed> {
     let of = |(index, column): (usize, &Column)| {
         let winner = argmax(&column.shares);
-        let (time, percent) = (clock(column.start_seconds), 100.0 * column.shares[winner]);
+        let (time, percent) = (clock_time(column.start_seconds), 100.0 * column.shares[winner]);
         Pointed {
             x: edges[index],
             width: pixel(edges[index + 1] - edges[index]),

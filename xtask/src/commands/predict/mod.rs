@@ -44,7 +44,7 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
             Asked::Many(files) => files,
         };
         if common.json {
-            print_json(&Wanted { model: &model, files })?;
+            print_json(&Wanted::new(&model, files))?;
         } else {
             print(&format!("would ask {} about {}\n", model.display(), count(files.len(), "file")));
         }

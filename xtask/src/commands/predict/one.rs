@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use cantus::{Identification, IdentifiedClip, Stranger};
-use cantus_eval::{Placement, TimelineClip, clock, timeline_svg};
+use cantus_eval::{Placement, TimelineClip, clock_time, timeline_svg};
 
 use super::screen::{Screen, columns, cut, padded};
 use crate::session::count;
@@ -47,7 +47,7 @@ pub(super) fn text(found: &Identification, path: &Path, top: usize, screen: Scre
 
 fn heard(found: &Identification) -> String {
     let end = found.start_seconds + found.seconds;
-    let part = format!("{} to {}", clock(found.start_seconds), clock(end));
+    let part = format!("{} to {}", clock_time(found.start_seconds), clock_time(end));
     format!("{part}, {} of {:.1} s", count(found.clips.len(), "clip"), found.clip_seconds)
 }
 
@@ -122,7 +122,7 @@ fn letter(rank: usize) -> Option<char> {
 /// Rows of a letter a clip, each with the time of its first; none where the screen is too narrow.
 fn timeline_rows(found: &Identification, letters: &Letters, screen: Screen) -> Vec<String> {
     let last = found.clips.last().map_or(0.0, |clip| clip.start_seconds);
-    let time_columns = clock(last).len();
+    let time_columns = clock_time(last).len();
     let room = screen.columns.saturating_sub(time_columns + 1);
     let Some(length) = ROW_LENGTHS.into_iter().find(|length| *length <= room) else {
         return Vec::new();
@@ -131,7 +131,7 @@ fn timeline_rows(found: &Identification, letters: &Letters, screen: Screen) -> V
         .clips
         .chunks(length)
         .map(|clips| {
-            let time = clock(clips[0].start_seconds);
+            let time = clock_time(clips[0].start_seconds);
             let row: String = clips.iter().map(|clip| letters.of(clip)).collect();
             format!("{time:>time_columns$} {row}")
         })

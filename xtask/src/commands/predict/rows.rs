@@ -60,9 +60,17 @@ fn line(path: &Path, fields: &[String; 8]) -> Result<String> {
 
 /// What `--dry-run --json` prints.
 #[derive(Debug, Serialize)]
-pub(super) struct Wanted<'a> {
-    pub(super) model: &'a Path,
-    pub(super) files: &'a [PathBuf],
+pub(super) struct Wanted {
+    model: String,
+    files: Vec<String>,
+}
+
+impl Wanted {
+    pub(super) fn new(model: &Path, files: &[PathBuf]) -> Self {
+        // As in the answers: JSON has no room for names that are no text.
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        Self { model: text(model), files: files.iter().map(|file| text(file)).collect() }
+    }
 }
 
 /// What `--json` prints of a recording.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
 use cantus_cache::{AlbumFile, CacheError};
-use cantus_crnn::ModelFile;
+use cantus_crnn::{CrnnError, ModelFile};
 use cantus_pipeline::{Fingerprint, SavedFingerprint};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -161,7 +161,7 @@ impl Target {
                     Err(error) => checked.found(&path, error.root_cause(), Cure::Remove),
                 }
             }
-            Self::Album { store, file } => check_album(store, file, &mut checked),
+            Self::Album { store, file } => check_album(store, file, &mut checked)?,
             Self::Stage { fingerprint, folder } => {
                 check_stage(fingerprint, folder, &mut checked, without_sums)?;
             }
@@ -174,9 +174,14 @@ impl Target {
             }
             Self::Model(path) => {
                 checked.read(path);
-                if let Err(error) = ModelFile::read(path) {
-                    let error = anyhow::Error::from(error);
-                    checked.found(path, error.root_cause(), Cure::Remove);
+                match ModelFile::read(path) {
+                    Ok(_) => {}
+                    // What cannot be read now may be whole.
+                    Err(error @ CrnnError::Io { .. }) => return Err(error.into()),
+                    Err(error) => {
+                        let error = anyhow::Error::from(error);
+                        checked.found(path, error.root_cause(), Cure::Remove);
+                    }
                 }
             }
         }
@@ -184,26 +189,38 @@ impl Target {
     }
 }
 
-fn check_album(store: &Path, file: &Path, checked: &mut Checked) {
+fn check_album(store: &Path, file: &Path, checked: &mut Checked) -> Result<()> {
     let path = store.join(file);
     checked.read(&path);
     let album = match AlbumFile::open(&path) {
         Ok(album) => album,
-        Err(error) => return checked.found(&path, error, Cure::Remove),
+        Err(error) => {
+            checked.found(&path, damage(error)?, Cure::Remove);
+            return Ok(());
+        }
     };
     for (position, song) in album.songs().iter().enumerate() {
         if let Err(error) = album.read_mel(position) {
             checked.findings.push(Finding {
                 path: path.clone(),
                 song: Some(song.id.clone()),
-                reason: match error {
-                    // The file is named already.
-                    CacheError::Damaged { detail, .. } => detail,
-                    other => other.to_string(),
-                },
+                reason: damage(error)?,
                 cure: Cure::Forget { store: store.to_owned(), file: file.to_owned() },
             });
         }
+    }
+    Ok(())
+}
+
+/// What is wrong with a file that is named already; an error where it could not be read, since it may be
+/// whole.
+fn damage(error: CacheError) -> Result<String> {
+    match error {
+        CacheError::Read { .. } => Err(error.into()),
+        CacheError::Damaged { detail, .. } => Ok(detail),
+        CacheError::NotParquet { .. } => Ok("it is no Parquet file".to_owned()),
+        CacheError::CutOff { .. } => Ok("it is cut off".to_owned()),
+        other => Ok(other.to_string()),
     }
 }
 

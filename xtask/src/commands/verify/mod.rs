@@ -39,24 +39,22 @@ pub(crate) fn run(
     Session::writing(common, progress)?.run(|session| {
         // The session itself has read the content hashes, and does without them where they are damaged.
         let Some(look) = look::look(session, session.hashes.was_damaged())? else {
-            return Ok(session.interrupted());
+            return Ok(interrupted(session));
         };
         if !common.json {
             print(&text(&look));
         }
-        let mut left = Vec::new();
+        let (mut left, mut repaired) = (Vec::new(), is_to_repair.then_some(0));
         if is_to_repair && !look.findings.is_empty() {
             if repair::repair(session, &look)? == Outcome::Interrupted {
-                return Ok(session.interrupted());
+                return Ok(interrupted(session));
             }
             let Some(again) = look::look(session, false)? else {
-                return Ok(session.interrupted());
+                return Ok(interrupted(session));
             };
             left = again.findings;
-            if !common.json {
-                let repaired = look.findings.len().saturating_sub(left.len());
-                print(&format!("{} no longer damaged\n", count(repaired, "piece")));
-            }
+            let is_mended = |finding: &&Finding| !left.contains(finding);
+            repaired = Some(look.findings.iter().filter(is_mended).count());
         }
         if common.json {
             print_json(&Verified {
@@ -64,8 +62,10 @@ pub(crate) fn run(
                 bytes: look.bytes,
                 without_sums: look.without_sums,
                 damaged: &look.findings,
-                repaired: is_to_repair.then(|| look.findings.len().saturating_sub(left.len())),
+                repaired,
             })?;
+        } else if let Some(repaired @ 1..) = repaired {
+            print(&format!("{} no longer damaged\n", count(repaired, "piece")));
         }
         if is_to_repair {
             for finding in &left {
@@ -88,6 +88,12 @@ pub(crate) fn run(
         }
         Ok(Outcome::Done)
     })
+}
+
+/// There is nothing to go on with: what was read is read again.
+fn interrupted(session: &Session) -> Outcome {
+    session.progress.say_even_if_quiet("interrupted; nothing is lost, run the same command again");
+    Outcome::Interrupted
 }
 
 fn text(look: &Look) -> String {

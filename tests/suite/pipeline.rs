@@ -179,8 +179,9 @@ fn a_training_step_is_timed_beside_every_peer_that_is_there() {
     let mut arguments = vec!["bench", "train", "--peer", "candle,torch,keras", "--frames", "32"];
     arguments.extend(["--batch", "1", "--python", "no-such-python", "--json"]);
     let dry = checkout.run(&[&arguments[..], &["--dry-run"]].concat()).expect_code(0);
-    assert!(dry.out.starts_with("would time 32 frames on "), "{}", dry.out);
-    assert!(dry.out.ends_with(", beside candle, torch, keras\n"), "{}", dry.out);
+    let wanted = dry.json().remove(0);
+    assert_eq!((&wanted["would"], &wanted["frames"]), (&"time".into(), &32.into()));
+    assert_eq!(wanted["peers"], serde_json::json!(["candle", "torch", "keras"]));
 
     arguments.extend(["--steps", "1", "--warm-up", "0", "--rounds", "1"]);
     let ended = checkout.run(&arguments).expect_code(0);
@@ -205,11 +206,8 @@ fn spectrograms_are_timed_task_by_task_without_a_peer_where_there_is_no_python()
     let mut arguments = vec!["bench", "preprocess", "music", "--peer", "librosa", "--threads", "2"];
     arguments.extend(["--python", "no-such-python", "--rounds", "1", "--json"]);
     let dry = checkout.run(&[&arguments[..], &["--dry-run"]].concat()).expect_code(0);
-    assert!(
-        dry.out.starts_with("would time ") && dry.out.ends_with(" with 2 threads\n"),
-        "{}",
-        dry.out
-    );
+    let wanted = serde_json::json!({ "would": "time", "files": 18, "threads": 2 });
+    assert_eq!(dry.json(), [wanted]);
 
     let ended = checkout.run(&arguments).expect_code(0);
     let notice = "without librosa, since `no-such-python` cannot be started";

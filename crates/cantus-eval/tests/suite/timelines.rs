@@ -96,7 +96,7 @@ fn a_long_recording_has_a_column_for_several_clips_and_its_ends_stay() {
     assert!((strip[1].1 - 436.0).abs() < 0.2, "{strip:?}");
     let times: Vec<String> =
         of_class(&document, "time").iter().map(|node| node.text().unwrap().to_owned()).collect();
-    assert_eq!((times[0].as_str(), times[times.len() - 1].as_str()), ("0:00", "60:00"));
+    assert_eq!((times[0].as_str(), times[times.len() - 1].as_str()), ("0:00:00", "1:00:00"));
 }
 
 #[test]

@@ -294,3 +294,16 @@ fn ctrl_c_ends_with_130_after_the_lines_that_are_done() {
     }
     assert!(said.contains(&format!("interrupted after {} of 400 files", rows.len())), "{said}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_is_a_failure() {
+    let checkout = trained();
+    for arguments in [["predict", "music", "--json"], ["predict", "music", "--quiet"]] {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let ended = checkout.command(&arguments).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(said.contains("cannot write the result to standard output"), "{said}");
+    }
+}

@@ -150,7 +150,7 @@ fn calibrate(
     if common.json {
         print_json(&calibrated)?;
     } else {
-        print(&text(&calibrated));
+        print(&text(&calibrated))?;
     }
     Ok(Outcome::Done)
 }

@@ -110,7 +110,7 @@ pub(super) fn dry_run(
         } else {
             let no_training = || Ok(String::new());
             let title = file.display().to_string();
-            print(&status::describe(&title, &outlook, true, &no_training)?);
+            print(&status::describe(&title, &outlook, true, &no_training)?)?;
         }
         Ok(Outcome::Done)
     })
@@ -161,6 +161,6 @@ fn say(common: &CommonFlags, summary: &Summary) -> Result<()> {
         summary.file,
         count(summary.new_songs, "song"),
         summary.seconds,
-    ));
+    ))?;
     Ok(())
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(
             if common.json {
                 print_json(&wanted)?;
             } else {
-                print(&format!("would write {}\n", wanted.file));
+                print(&format!("would write {}\n", wanted.file))?;
             }
             return Ok(Outcome::Done);
         }
@@ -133,6 +133,6 @@ fn export(
     if common.json {
         return print_json(&exported);
     }
-    print(&format!("{}\n", exported.file));
+    print(&format!("{}\n", exported.file))?;
     Ok(())
 }

@@ -79,7 +79,7 @@ impl Intent {
         let Self { would, corpus, folder, songs, packages, packages_not_found, bytes_to_download } =
             self;
         if *songs == Some(0) {
-            print(&format!("{corpus}: all songs are in {folder} already\n"));
+            print(&format!("{corpus}: all songs are in {folder} already\n"))?;
             return Ok(());
         }
         let songs = songs.map_or(String::new(), |songs| format!("{} of ", count(songs, "song")));
@@ -90,7 +90,7 @@ impl Intent {
             .map_or(String::new(), |number| format!(" ({number} not found)"));
         let bytes = bytes_to_download
             .map_or(String::new(), |bytes| format!(", {} to download", HumanBytes(bytes)));
-        print(&format!("would {would} {songs}{corpus} in {folder}{packages}{not_found}{bytes}\n"));
+        print(&format!("would {would} {songs}{corpus} in {folder}{packages}{not_found}{bytes}\n"))?;
         Ok(())
     }
 }
@@ -200,7 +200,7 @@ fn say_fetched(common: &CommonFlags, fetched: &Fetched<'_>) -> Result<()> {
         count(fetched.songs - fetched.missing.len(), "song"),
         fetched.folder,
         fetched.seconds
-    ));
+    ))?;
     Ok(())
 }
 
@@ -343,7 +343,7 @@ fn artist20(common: &CommonFlags, flags: &FetchFlags) -> Result<Outcome> {
     if common.json {
         print_json(&check)?;
     } else {
-        print(&format!("{check}\n"));
+        print(&format!("{check}\n"))?;
     }
     if !check.is_complete() {
         bail!("the copy of artist20 in `{}` is not complete", folder.display());

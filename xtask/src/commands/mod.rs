@@ -18,7 +18,7 @@ mod trials;
 mod verify;
 mod visualize;
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -54,15 +54,20 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
     }
 }
 
-/// Prints a result on standard output. A reader that went away is no failure.
-pub(crate) fn print(text: &str) {
-    drop(std::io::stdout().lock().write_all(text.as_bytes()));
+/// Prints a result on standard output. A reader that went away is no failure; a full disk is one.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the result to standard output")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Prints a result as one line of JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<()> {
     let mut line = serde_json::to_string(value).context("cannot write the result as JSON")?;
     line.push('\n');
-    print(&line);
-    Ok(())
+    print(&line)
 }

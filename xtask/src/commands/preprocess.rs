@@ -85,6 +85,6 @@ fn say(common: &CommonFlags, summary: &Summary) -> Result<()> {
         summary.hours,
         summary.spectrograms,
         summary.seconds,
-    ));
+    ))?;
     Ok(())
 }

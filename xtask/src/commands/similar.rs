@@ -109,7 +109,7 @@ pub(crate) fn run(
         if common.json {
             print_json(&found)?;
         } else {
-            print(&text(&found, &embedded.embeddings, Screen::of_stdout()));
+            print(&text(&found, &embedded.embeddings, Screen::of_stdout()))?;
         }
         Ok(Outcome::Done)
     })

@@ -56,7 +56,7 @@ pub(crate) fn run(
             } else {
                 let title = trial.run.display().to_string();
                 let differences = || differences(session, &trial);
-                print(&describe(&title, &outlook, explain, &differences)?);
+                print(&describe(&title, &outlook, explain, &differences)?)?;
             }
         }
         Ok(Outcome::Done)

@@ -54,7 +54,7 @@ pub(crate) fn bring_up_to_date(
         if common.json {
             print_json(&summary)?;
         } else {
-            print(&summary.to_string());
+            print(&summary.to_string())?;
         }
     }
     Ok(outcome)

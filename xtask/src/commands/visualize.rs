@@ -58,7 +58,7 @@ pub(crate) fn run(
             if common.json {
                 print_json(picture)?;
             } else {
-                print(&format!("{}\n", picture.file));
+                print(&format!("{}\n", picture.file))?;
             }
         }
         Ok(outcome)

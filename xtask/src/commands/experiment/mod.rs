@@ -107,7 +107,7 @@ fn grid(
             print_json(trial)?;
         }
     } else {
-        print(&grid.to_markdown());
+        print(&grid.to_markdown())?;
         session.progress.say(format!("\nthe tables lie in {}", folder.display()));
     }
     if failed > 0 {

@@ -46,7 +46,11 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
         if common.json {
             print_json(&Wanted::new(&model, files))?;
         } else {
-            print(&format!("would ask {} about {}\n", model.display(), count(files.len(), "file")));
+            print(&format!(
+                "would ask {} about {}\n",
+                model.display(),
+                count(files.len(), "file")
+            ))?;
         }
         return Ok(Outcome::Done);
     }
@@ -99,7 +103,7 @@ impl Asking<'_> {
         if common.json {
             print_json(&self.row(path, &found))?;
         } else {
-            print(&one::text(&found, path, flags.top.get(), screen::Screen::of_stdout()));
+            print(&one::text(&found, path, flags.top.get(), screen::Screen::of_stdout()))?;
         }
         if let Some(svg) = &flags.svg {
             let picture = one::timeline(&found, self.identifier.labels(), path)?;
@@ -115,7 +119,7 @@ impl Asking<'_> {
         let Session { progress, interrupt, .. } = self.session;
         let bar = progress.bar(files.len() as u64, "identify", "files");
         if !common.json {
-            progress.suspend(|| print(&rows::header()));
+            progress.suspend(|| print(&rows::header()))?;
         }
         let mut done = 0;
         let received = for_each_in_order(
@@ -126,7 +130,7 @@ impl Asking<'_> {
             |index, identified| {
                 let Some(identified) = identified else { return Ok(()) };
                 let line = self.line(common, &files[index], identified)?;
-                progress.suspend(|| print(&line));
+                progress.suspend(|| print(&line))?;
                 done += 1;
                 bar.inc(1);
                 anyhow::Ok(())

@@ -42,7 +42,7 @@ pub(crate) fn run(
             return Ok(interrupted(session));
         };
         if !common.json {
-            print(&text(&look));
+            print(&text(&look))?;
         }
         let (mut left, mut repaired) = (Vec::new(), is_to_repair.then_some(0));
         if is_to_repair && !look.findings.is_empty() {
@@ -65,7 +65,7 @@ pub(crate) fn run(
                 repaired,
             })?;
         } else if let Some(repaired @ 1..) = repaired {
-            print(&format!("{} no longer damaged\n", count(repaired, "piece")));
+            print(&format!("{} no longer damaged\n", count(repaired, "piece")))?;
         }
         if is_to_repair {
             for finding in &left {

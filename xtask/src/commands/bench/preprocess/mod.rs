@@ -48,7 +48,7 @@ pub(crate) fn run(
                     &serde_json::json!({ "would": "time", "files": files, "threads": threads }),
                 )?;
             } else {
-                print(&format!("would time {} files with {threads} threads\n", files.len()));
+                print(&format!("would time {} files with {threads} threads\n", files.len()))?;
             }
         }
         return Ok(Outcome::Done);
@@ -72,7 +72,7 @@ pub(crate) fn run(
     }
     let mut peers: Vec<&Present> = present.iter().collect();
     if !common.json {
-        print(&format!("{}\n", Row::header()));
+        print(&format!("{}\n", Row::header()))?;
     }
     let config = MelConfig::paper();
     for threads in threads {
@@ -81,7 +81,7 @@ pub(crate) fn run(
             if common.json {
                 print_json(&row)?;
             } else {
-                print(&format!("{row}\n"));
+                print(&format!("{row}\n"))?;
             }
         }
     }

@@ -64,7 +64,7 @@ pub(crate) fn run(
                 print(&format!(
                     "would time {frames} frames on {path} with {threads} threads, beside {}\n",
                     peers.join(", ")
-                ));
+                ))?;
             }
         }
         return Ok(Outcome::Done);
@@ -77,14 +77,14 @@ pub(crate) fn run(
         reason.is_none()
     });
     if !common.json {
-        print(&format!("{}\n", Row::header()));
+        print(&format!("{}\n", Row::header()))?;
     }
     for case in cases {
         for row in rows_of(case, flags, &peers, progress)? {
             if common.json {
                 print_json(&row)?;
             } else {
-                print(&format!("{row}\n"));
+                print(&format!("{row}\n"))?;
             }
         }
     }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::atomic_file::write_atomic_bytes;
 use crate::error::PipelineError;
-use crate::stat_cache_file;
+use crate::stat_cache_file::{SavedEntries, path_bytes, path_of};
 
 /// A file changed this shortly before it was hashed may change again without a new time stamp.
 const RACY_NANOSECONDS: i128 = 2_000_000_000;
@@ -27,11 +28,48 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub struct StatCache {
     path: PathBuf,
-    entries: Mutex<HashMap<PathBuf, Entry>>,
+    entries: RwLock<Entries>,
     hashed: AtomicU64,
     reused: AtomicU64,
     unsaved: AtomicBool,
     was_damaged: bool,
+}
+
+/// What is remembered: as it was read, and what was hashed since, which counts before that.
+#[derive(Debug, Default)]
+struct Entries {
+    saved: SavedEntries,
+    hashed: HashMap<PathBuf, Entry>,
+}
+
+impl Entries {
+    fn get(&self, path: &Path) -> Option<Entry> {
+        let hashed = self.hashed.get(path).copied();
+        hashed.or_else(|| self.saved.get(path_bytes(path)?))
+    }
+
+    /// All of them but those that `is_left_out` names, in the form of the file.
+    fn merged(&self, is_left_out: impl Fn(&Path) -> bool) -> SavedEntries {
+        let mut hashed: Vec<(&[u8], Entry)> = Vec::new();
+        for (path, entry) in &self.hashed {
+            if !is_left_out(path) {
+                hashed.extend(path_bytes(path).map(|path| (path, *entry)));
+            }
+        }
+        let before = self.saved.iter().filter(|(path, _)| {
+            path_of(path)
+                .is_some_and(|path| !self.hashed.contains_key(&path) && !is_left_out(&path))
+        });
+        hashed.extend(before);
+        hashed.sort_unstable_by_key(|(path, _)| *path);
+        SavedEntries::from_sorted(hashed.into_iter())
+    }
+
+    fn len(&self) -> usize {
+        let is_replaced =
+            |path: &&PathBuf| path_bytes(path).is_some_and(|path| self.saved.get(path).is_some());
+        self.saved.len() + self.hashed.len() - self.hashed.keys().filter(is_replaced).count()
+    }
 }
 
 /// How many files were read and how many were not.
@@ -100,7 +138,7 @@ fn nanoseconds_since_1970(time: SystemTime) -> i128 {
 }
 
 impl StatCache {
-    /// Reads the cache saved at `path`. One that is missing, or damaged (with a warning), is
+    /// Reads the cache saved at `path`. One that is missing, or [damaged](Self::was_damaged), is
     /// empty: it costs time, not correctness.
     ///
     /// # Errors
@@ -109,18 +147,18 @@ impl StatCache {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PipelineError> {
         let path = path.as_ref().to_path_buf();
         let mut was_damaged = false;
-        let entries = match fs::read(&path) {
-            Ok(bytes) => stat_cache_file::decode(&bytes).unwrap_or_else(|reason| {
-                tracing::warn!(path = %path.display(), reason, "stat cache damaged, starting anew");
+        let saved = match fs::read(&path) {
+            Ok(bytes) => SavedEntries::decode(bytes).unwrap_or_else(|reason| {
+                tracing::debug!(path = %path.display(), reason, "stat cache damaged, starting anew");
                 was_damaged = true;
-                HashMap::new()
+                SavedEntries::default()
             }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => HashMap::new(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => SavedEntries::default(),
             Err(error) => return Err(PipelineError::io("read", &path, error)),
         };
         Ok(Self {
             path,
-            entries: Mutex::new(entries),
+            entries: RwLock::new(Entries { saved, hashed: HashMap::new() }),
             hashed: AtomicU64::new(0),
             reused: AtomicU64::new(0),
             unsaved: AtomicBool::new(was_damaged),
@@ -135,6 +173,15 @@ impl StatCache {
     /// If the path is no regular file (symbolic links are followed), cannot be read, or changes
     /// each time while it is read.
     pub fn hash_file(&self, path: impl AsRef<Path>) -> Result<String, PipelineError> {
+        Ok(blake3::Hash::from_bytes(self.digest_of_file(path)?).to_hex().to_string())
+    }
+
+    /// The same as 32 bytes, of which a million take little room.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`hash_file`](Self::hash_file).
+    pub fn digest_of_file(&self, path: impl AsRef<Path>) -> Result<[u8; 32], PipelineError> {
         let path = path.as_ref();
         let key = std::path::absolute(path)
             .map_err(|source| PipelineError::io("resolve", path, source))?;
@@ -143,19 +190,21 @@ impl StatCache {
         if !metadata.is_file() {
             return Err(PipelineError::NotAFile { path: path.to_path_buf() });
         }
-        let known = self.lock().get(&key).copied();
+        let known = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&key);
         if let Some(entry) = known
             && entry.stat == Stat::of(&metadata)
             && entry.is_trusted()
         {
             self.reused.fetch_add(1, Ordering::Relaxed);
-            return Ok(hexadecimal(&entry.digest));
+            return Ok(entry.digest);
         }
         let entry = hash_steady(path)?;
         self.hashed.fetch_add(1, Ordering::Relaxed);
-        self.lock().insert(key, entry);
+        // No code that can panic runs while the entries are half changed, so poisoned ones are whole.
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.hashed.insert(key, entry);
         self.unsaved.store(true, Ordering::Relaxed);
-        Ok(hexadecimal(&entry.digest))
+        Ok(entry.digest)
     }
 
     /// How many files were read, and how many not, since the cache was opened.
@@ -173,12 +222,12 @@ impl StatCache {
 
     /// How many files are remembered.
     pub fn len(&self) -> usize {
-        self.lock().len()
+        self.entries.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether nothing is remembered.
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.len() == 0
     }
 
     /// Writes the cache back, atomically, without the files that are gone; does nothing if nothing
@@ -188,19 +237,15 @@ impl StatCache {
     ///
     /// If the file cannot be written.
     pub fn save(&self) -> Result<(), PipelineError> {
-        let mut entries = self.lock();
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         if !self.unsaved.load(Ordering::Relaxed) {
             return Ok(());
         }
-        entries.retain(|path, _| path.try_exists().unwrap_or(true));
-        stat_cache_file::write(&self.path, &entries)?;
+        let saved = entries.merged(|path| !path.try_exists().unwrap_or(true));
+        write_atomic_bytes(&self.path, saved.as_bytes())?;
+        *entries = Entries { saved, hashed: HashMap::new() };
         self.unsaved.store(false, Ordering::Relaxed);
         Ok(())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Entry>> {
-        // No code that can panic runs while the map is half changed, so a poisoned one is whole.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -218,10 +263,6 @@ fn hash_steady(path: &Path) -> Result<Entry, PipelineError> {
         }
     }
     Err(PipelineError::Unsteady { path: path.to_path_buf() })
-}
-
-fn hexadecimal(digest: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*digest).to_hex().to_string()
 }
 
 #[cfg(test)]

@@ -8,83 +8,124 @@
 //! digest of everything before: 32 bytes
 //! ```
 //!
-//! Numbers are little-endian. A million entries take 190 MB and, at start, no parsing of text.
+//! Numbers are little-endian. In memory it stays as it is in the file, and an entry is found by bisection: a
+//! million entries take 190 MB there and here, and no time to parse.
 
-use std::collections::HashMap;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::atomic_file::write_atomic;
-use crate::error::PipelineError;
 use crate::stat_cache::{Entry, Stat};
 
 const MAGIC: &[u8] = b"cantus stat cache 1\n";
 const DIGEST_BYTES: usize = 32;
+const LENGTH_BYTES: usize = 4;
 const FIXED_BYTES: usize = 3 * 8 + 3 * 16 + DIGEST_BYTES;
 
-pub(crate) fn write(path: &Path, entries: &HashMap<PathBuf, Entry>) -> Result<(), PipelineError> {
-    let mut sorted: Vec<(&[u8], &Entry)> =
-        entries.iter().filter_map(|(path, entry)| Some((path_bytes(path)?, entry))).collect();
-    sorted.sort_unstable_by_key(|(path, _)| *path);
-    write_atomic(path, |file| {
-        let mut hasher = blake3::Hasher::new();
-        let mut put = |bytes: &[u8]| -> io::Result<()> {
-            hasher.update(bytes);
-            file.write_all(bytes)
-        };
-        let written = (|| {
-            put(MAGIC)?;
-            put(&(sorted.len() as u64).to_le_bytes())?;
-            let mut record = Vec::new();
-            for (path, entry) in &sorted {
-                record.clear();
-                record.extend((path.len() as u32).to_le_bytes());
-                record.extend_from_slice(path);
-                record.extend(entry.stat.bytes.to_le_bytes());
-                record.extend(entry.stat.modified.to_le_bytes());
-                record.extend(entry.stat.changed.to_le_bytes());
-                record.extend(entry.stat.inode.to_le_bytes());
-                record.extend(entry.stat.device.to_le_bytes());
-                record.extend(entry.hashed_at.to_le_bytes());
-                record.extend(entry.digest);
-                put(&record)?;
-            }
-            Ok(())
-        })();
-        written
-            .and_then(|()| file.write_all(hasher.finalize().as_bytes()))
-            .map_err(|source| PipelineError::io("write", path, source))
-    })
+/// Entries as they stand in the file, in order of their paths.
+#[derive(Debug, Default)]
+pub(crate) struct SavedEntries {
+    bytes: Vec<u8>,
+    /// Where each entry begins.
+    starts: Vec<usize>,
 }
 
-pub(crate) fn decode(bytes: &[u8]) -> Result<HashMap<PathBuf, Entry>, &'static str> {
-    let (body, digest) = bytes.split_last_chunk::<DIGEST_BYTES>().ok_or("too short")?;
-    let mut rest = body.strip_prefix(MAGIC).ok_or("not a stat cache of this form")?;
-    if blake3::hash(body) != blake3::Hash::from_bytes(*digest) {
-        return Err("its digest does not agree with its content");
-    }
-    let count = u64::from_le_bytes(take(&mut rest)?);
-    // The count is only believed as far as the bytes bear it out.
-    let capacity = (count as usize).min(rest.len() / FIXED_BYTES);
-    let mut entries = HashMap::with_capacity(capacity);
-    for _ in 0..count {
-        let length = u32::from_le_bytes(take(&mut rest)?) as usize;
-        let (path, after) = rest.split_at_checked(length).ok_or("cut off")?;
-        rest = after;
-        let stat = Stat {
-            bytes: u64::from_le_bytes(take(&mut rest)?),
-            modified: i128::from_le_bytes(take(&mut rest)?),
-            changed: i128::from_le_bytes(take(&mut rest)?),
-            inode: u64::from_le_bytes(take(&mut rest)?),
-            device: u64::from_le_bytes(take(&mut rest)?),
-        };
-        let hashed_at = i128::from_le_bytes(take(&mut rest)?);
-        let digest = take(&mut rest)?;
-        if let Some(path) = path_of(path) {
-            entries.insert(path, Entry { stat, hashed_at, digest });
+impl SavedEntries {
+    /// Takes entries that are in order of their paths, none of which is there twice.
+    pub(crate) fn from_sorted<'a>(
+        entries: impl ExactSizeIterator<Item = (&'a [u8], Entry)>,
+    ) -> Self {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend((entries.len() as u64).to_le_bytes());
+        let mut starts = Vec::with_capacity(entries.len());
+        for (path, entry) in entries {
+            starts.push(bytes.len());
+            bytes.extend((path.len() as u32).to_le_bytes());
+            bytes.extend_from_slice(path);
+            bytes.extend(entry.stat.bytes.to_le_bytes());
+            bytes.extend(entry.stat.modified.to_le_bytes());
+            bytes.extend(entry.stat.changed.to_le_bytes());
+            bytes.extend(entry.stat.inode.to_le_bytes());
+            bytes.extend(entry.stat.device.to_le_bytes());
+            bytes.extend(entry.hashed_at.to_le_bytes());
+            bytes.extend(entry.digest);
         }
+        let digest = blake3::hash(&bytes);
+        bytes.extend(digest.as_bytes());
+        Self { bytes, starts }
     }
-    if rest.is_empty() { Ok(entries) } else { Err("more bytes than entries") }
+
+    /// Checks the content of a file and finds the entries in it.
+    pub(crate) fn decode(bytes: Vec<u8>) -> Result<Self, &'static str> {
+        let (body, digest) = bytes.split_last_chunk::<DIGEST_BYTES>().ok_or("too short")?;
+        let mut rest = body.strip_prefix(MAGIC).ok_or("not a stat cache of this form")?;
+        if blake3::hash(body) != blake3::Hash::from_bytes(*digest) {
+            return Err("its digest does not agree with its content");
+        }
+        let count = u64::from_le_bytes(take(&mut rest)?);
+        // The count is only believed as far as the bytes bear it out.
+        let capacity = (count as usize).min(rest.len() / FIXED_BYTES);
+        let mut starts = Vec::with_capacity(capacity);
+        let mut before: Option<&[u8]> = None;
+        for _ in 0..count {
+            starts.push(body.len() - rest.len());
+            let length = u32::from_le_bytes(take(&mut rest)?) as usize;
+            let (path, after) = rest.split_at_checked(length).ok_or("cut off")?;
+            if before.is_some_and(|before| before >= path) {
+                return Err("its entries are not in order");
+            }
+            before = Some(path);
+            rest = after.get(FIXED_BYTES..).ok_or("cut off")?;
+        }
+        if !rest.is_empty() {
+            return Err("more bytes than entries");
+        }
+        Ok(Self { bytes, starts })
+    }
+
+    /// What the file holds.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The entry of a path.
+    pub(crate) fn get(&self, path: &[u8]) -> Option<Entry> {
+        let found = self.starts.binary_search_by(|&start| self.path_at(start).cmp(path)).ok()?;
+        self.entry_at(self.starts[found])
+    }
+
+    /// All entries, in order of their paths.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Entry)> {
+        self.starts.iter().filter_map(|&start| Some((self.path_at(start), self.entry_at(start)?)))
+    }
+
+    /// Empty where there is none, which cannot be: all entries were looked at when they were read.
+    fn path_at(&self, start: usize) -> &[u8] {
+        let path = self.bytes.get(start..).and_then(|bytes| {
+            let (length, rest) = bytes.split_first_chunk::<LENGTH_BYTES>()?;
+            rest.get(..u32::from_le_bytes(*length) as usize)
+        });
+        path.unwrap_or_default()
+    }
+
+    fn entry_at(&self, start: usize) -> Option<Entry> {
+        let mut rest = self.bytes.get(start + LENGTH_BYTES + self.path_at(start).len()..)?;
+        read_entry(&mut rest).ok()
+    }
+}
+
+fn read_entry(rest: &mut &[u8]) -> Result<Entry, &'static str> {
+    let stat = Stat {
+        bytes: u64::from_le_bytes(take(rest)?),
+        modified: i128::from_le_bytes(take(rest)?),
+        changed: i128::from_le_bytes(take(rest)?),
+        inode: u64::from_le_bytes(take(rest)?),
+        device: u64::from_le_bytes(take(rest)?),
+    };
+    Ok(Entry { stat, hashed_at: i128::from_le_bytes(take(rest)?), digest: take(rest)? })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], &'static str> {
@@ -95,26 +136,26 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], &'static str> {
 
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere not every path has bytes to save")]
-fn path_bytes(path: &Path) -> Option<&[u8]> {
+pub(crate) fn path_bytes(path: &Path) -> Option<&[u8]> {
     use std::os::unix::ffi::OsStrExt;
     Some(path.as_os_str().as_bytes())
 }
 
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere not all bytes are a path")]
-fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
     use std::os::unix::ffi::OsStrExt;
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))
 }
 
 /// Paths that are not Unicode are hashed anew each time here.
 #[cfg(not(unix))]
-fn path_bytes(path: &Path) -> Option<&[u8]> {
+pub(crate) fn path_bytes(path: &Path) -> Option<&[u8]> {
     path.to_str().map(str::as_bytes)
 }
 
 #[cfg(not(unix))]
-fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
     std::str::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
@@ -122,54 +163,73 @@ fn path_of(bytes: &[u8]) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn some_entries() -> HashMap<PathBuf, Entry> {
-        (0..50_u8)
+    fn some_entries() -> Vec<(Vec<u8>, Entry)> {
+        let mut entries: Vec<(Vec<u8>, Entry)> = (0..50_u8)
             .map(|i| {
                 let n = u64::from(i);
                 let time = i128::from(i) * 1_000_000_007 - 5;
                 let stat =
                     Stat { bytes: n, modified: time, changed: time + 1, inode: n + 9, device: 3 };
                 let entry = Entry { stat, hashed_at: time * 3, digest: [i; 32] };
-                (PathBuf::from(format!("/music/artist/\u{1f3b5} {i}.ogg")), entry)
+                (format!("/music/artist/\u{1f3b5} {i}.ogg").into_bytes(), entry)
             })
-            .collect()
+            .collect();
+        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        entries
+    }
+
+    fn saved(entries: &[(Vec<u8>, Entry)]) -> SavedEntries {
+        SavedEntries::from_sorted(entries.iter().map(|(path, entry)| (path.as_slice(), *entry)))
     }
 
     fn encoded() -> Vec<u8> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("cache");
-        write(&path, &some_entries()).unwrap();
-        std::fs::read(&path).unwrap()
+        saved(&some_entries()).as_bytes().to_vec()
     }
 
     #[test]
-    fn entries_read_back_the_same_and_the_bytes_do_not_depend_on_hash_map_order() {
-        assert_eq!(decode(&encoded()).unwrap(), some_entries());
-        assert_eq!(encoded(), encoded());
+    fn entries_read_back_the_same_one_by_one_and_in_order() {
+        let (entries, read) = (some_entries(), SavedEntries::decode(encoded()).unwrap());
+        assert_eq!(read.len(), entries.len());
+        for (path, entry) in &entries {
+            assert_eq!(read.get(path), Some(*entry));
+        }
+        let listed: Vec<(Vec<u8>, Entry)> =
+            read.iter().map(|(path, entry)| (path.to_vec(), entry)).collect();
+        assert_eq!(listed, entries);
+        assert_eq!(read.get(b"/music/nobody"), None);
+        assert_eq!(read.get(b""), None);
+        assert_eq!(SavedEntries::default().get(b"/music"), None);
     }
 
     #[cfg(unix)]
     #[test]
     fn a_path_that_is_not_utf8_reads_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("cache");
-        let odd = path_of(b"/music/\xff\xfe").unwrap();
-        let entry = *some_entries().values().next().unwrap();
-        write(&path, &HashMap::from([(odd.clone(), entry)])).unwrap();
-        assert_eq!(decode(&std::fs::read(&path).unwrap()).unwrap()[&odd], entry);
+        let odd = b"/music/\xff\xfe".to_vec();
+        let entry = some_entries()[0].1;
+        let read =
+            SavedEntries::decode(saved(&[(odd.clone(), entry)]).as_bytes().to_vec()).unwrap();
+        assert_eq!(read.get(path_bytes(&path_of(&odd).unwrap()).unwrap()), Some(entry));
     }
 
     #[test]
     fn every_cut_and_every_flipped_byte_is_noticed() {
         let whole = encoded();
         for length in 0..whole.len() {
-            assert!(decode(&whole[..length]).is_err(), "cut at {length}");
+            assert!(SavedEntries::decode(whole[..length].to_vec()).is_err(), "cut at {length}");
         }
         for at in 0..whole.len() {
             let mut flipped = whole.clone();
             flipped[at] ^= 0x10;
-            assert!(decode(&flipped).is_err(), "flipped at {at}");
+            assert!(SavedEntries::decode(flipped).is_err(), "flipped at {at}");
         }
+    }
+
+    #[test]
+    fn entries_out_of_order_under_a_right_digest_are_refused() {
+        let mut entries = some_entries();
+        entries.swap(3, 4);
+        let refused = SavedEntries::decode(saved(&entries).as_bytes().to_vec());
+        assert_eq!(refused.unwrap_err(), "its entries are not in order");
     }
 
     #[test]
@@ -178,6 +238,6 @@ mod tests {
         body.extend(u64::MAX.to_le_bytes());
         let digest = blake3::hash(&body);
         body.extend(digest.as_bytes());
-        assert_eq!(decode(&body), Err("cut off"));
+        assert_eq!(SavedEntries::decode(body).unwrap_err(), "cut off");
     }
 }

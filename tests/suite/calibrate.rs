@@ -4,7 +4,7 @@ use std::fs;
 
 use cantus_crnn::ModelFile;
 
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, files_under};
 
 #[test]
 fn a_calibrated_model_says_what_its_stranger_score_means() {
@@ -51,9 +51,12 @@ fn a_calibrated_model_says_what_its_stranger_score_means() {
 #[test]
 fn what_cannot_be_calibrated_is_refused() {
     let checkout = Checkout::with_music();
-    let few = checkout.quick("calibrate", &["--groups", "2"]).expect_code(1);
-    few.expect_error(&["3 artists are too few for 2 groups"]);
-    let lists = checkout.quick("calibrate", &["--seed", "1,2"]).expect_code(1);
+    for further in [&[][..], &["--dry-run"]] {
+        let few = [&["--groups", "2"], further].concat();
+        let few = checkout.quick("calibrate", &few).expect_code(1);
+        few.expect_error(&["3 artists are too few for 2 groups", "hint: `--groups 3` leaves"]);
+    }
+    let lists = checkout.quick("calibrate", &["--seed", "1,2"]).expect_code(2);
     lists.expect_error(&["one trial", "hint:"]);
 }
 
@@ -71,13 +74,14 @@ fn what_was_trained_to_calibrate_is_not_asked_and_the_calibrated_model_is() {
         assert!(row["stranger"]["false_alarms"].is_number(), "{row}");
     }
     let damaged = run.join("calibrated.safetensors");
-    let mut bytes = fs::read(&damaged).unwrap();
+    let whole = fs::read(&damaged).unwrap();
+    let mut bytes = whole.clone();
     let last = bytes.len() - 3;
     bytes[last] ^= 4;
     fs::write(&damaged, bytes).unwrap();
     checkout.run(&["verify"]).expect_code(1).expect_error(&["1 damaged piece found"]);
-    let mended = checkout.run(&["verify", "--repair"]).expect_code(0);
-    mended.expect_error(&["calibrated.safetensors` is taken away", "cargo xtask calibrate"]);
+    checkout.run(&["verify", "--repair"]).expect_code(0);
+    assert!(fs::read(&damaged).unwrap() == whole);
     checkout.run(&["verify"]).expect_code(0);
 }
 
@@ -95,4 +99,9 @@ fn a_model_that_begins_with_one_that_knows_the_artists_is_not_calibrated() {
     refused.expect_error(&["have learnt `Alto`", "hint:"]);
     let tuned = checkout.quick("train", &["--from", "first.safetensors", "--seed", "1"]);
     tuned.expect_code(0).expect_error(&["have learnt 3 artists of the trial already"]);
+    let told = checkout.quick("report", &["--from", "first.safetensors", "--seed", "1"]);
+    told.expect_code(0);
+    let pages = files_under(&checkout.path().join("data/runs"), "html");
+    let page = fs::read_to_string(&pages[0]).unwrap();
+    assert!(page.contains("have learnt 3 artists of the trial already"));
 }

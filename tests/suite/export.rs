@@ -68,11 +68,11 @@ fn export_refuses_flags_that_contradict_each_other() {
     no_form.expect_error(&["--onnx [<FILE>]"]);
     for of_a_trial in [["--seed", "1"], ["--corpus", "music"]] {
         let arguments = [&["export", "--onnx", "--weights", "music"], &of_a_trial[..]].concat();
-        let ended = checkout.run(&arguments).expect_code(1);
+        let ended = checkout.run(&arguments).expect_code(2);
         ended.expect_error(&["`--weights` names a network that is there", "hint: leave out one"]);
     }
     let several = ["export", "--onnx", "one.onnx", "--corpus", "music", "--seed", "0,1"];
-    let ended = checkout.run(&several).expect_code(1);
+    let ended = checkout.run(&several).expect_code(2);
     ended.expect_error(&["2 trials cannot be written to one file", "hint: without a name"]);
     assert!(!checkout.path().join("data").exists());
 }
@@ -89,6 +89,6 @@ fn the_bundled_model_is_exported_by_its_name_and_while_a_training_goes_on() {
     assert_eq!(exported["frames_per_clip"], 94);
     let bytes = fs::metadata(checkout.path().join("bundled.onnx")).unwrap().len();
     assert_eq!(exported["bytes"], bytes);
-    let nameless = checkout.run(&["export", "--onnx", "--weights", "bundled"]).expect_code(1);
+    let nameless = checkout.run(&["export", "--onnx", "--weights", "bundled"]).expect_code(2);
     nameless.expect_error(&["belongs to the checkout", "hint: name the file"]);
 }

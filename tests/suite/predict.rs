@@ -258,11 +258,47 @@ fn what_cannot_be_asked_is_refused_before_any_work() {
     let ended = checkout.run(&predict(&["music"])).expect_code(1);
     ended.expect_error(&["no music in `music`", "hint:", "flac"]);
     checkout.song("a.wav", 490.0, 4.2);
-    let ended = checkout.run(&predict(&["music", "--svg", "a.svg"])).expect_code(1);
+    let ended = checkout.run(&predict(&["music", "--svg", "a.svg"])).expect_code(2);
     ended.expect_error(&["one recording", "hint:"]);
     let dry = checkout.run(&predict(&["music", "--dry-run"])).expect_code(0);
     assert_eq!(dry.out, "would ask model.safetensors about 1 file\n");
+    let gone = checkout.run(&predict(&["music/b.wav", "--dry-run"])).expect_code(1);
+    gone.expect_error(&["music/b.wav"]);
     assert!(!checkout.path().join("data").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_music_in_folders_that_hold_some_is_a_row_of_the_table_too() {
+    let checkout = with_model();
+    checkout.song("one/a.wav", 490.0, 4.2);
+    std::os::unix::fs::symlink("nowhere.wav", checkout.music("one/lost.wav")).unwrap();
+    fs::create_dir_all(checkout.music("two")).unwrap();
+    let ended = checkout.run(&predict(&["music/one", "music/two"])).expect_code(3);
+    let rows = table(&ended.out);
+    let found: Vec<(&str, &str)> =
+        rows.iter().map(|row| (row[0].as_str(), row[8].as_str())).collect();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found[0], ("music/one/a.wav", ""));
+    assert_eq!(found[1].0, "music/one/lost.wav");
+    assert_eq!(found[2], ("music/two", "there is no music in this folder"));
+    ended.expect_error(&["2 songs could not be used", "hint: files are found by"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_picture_goes_where_a_link_leads_and_to_nothing_but_a_file() {
+    let checkout = with_model();
+    checkout.song("who.wav", 490.0, 4.2);
+    let (link, target) = (checkout.path().join("link.svg"), checkout.path().join("target.svg"));
+    fs::write(&target, b"old").unwrap();
+    std::os::unix::fs::symlink("target.svg", &link).unwrap();
+    checkout.run(&predict(&["music/who.wav", "--svg", "link.svg"])).expect_code(0);
+    assert!(link.is_symlink());
+    assert!(fs::read_to_string(&target).unwrap().starts_with("<svg"));
+    let refused = checkout.run(&predict(&["music/who.wav", "--svg", "/dev/null"])).expect_code(1);
+    let refused = refused.expect_error(&["not a regular file: /dev/null", "hint:"]);
+    assert_eq!(refused.out, "");
 }
 
 #[test]

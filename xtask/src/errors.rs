@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Error;
 
@@ -35,6 +36,30 @@ fn text(error: &Error) -> String {
         lines.push(format!("\nhint: {hint}"));
     }
     lines.join("\n")
+}
+
+/// Flags that do not go together, or not with what they are about.
+#[derive(Debug)]
+pub(crate) struct BadUsage(String);
+
+impl BadUsage {
+    /// What does not go together and, after an empty line and `hint: `, what does.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for BadUsage {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadUsage {}
+
+/// What the shell is told of an error: 2 for bad usage, 1 for all else.
+pub(crate) fn exit_code(error: &Error) -> ExitCode {
+    ExitCode::from(if error.is::<BadUsage>() { 2 } else { 1 })
 }
 
 /// An output of a stage that cannot be read back.
@@ -94,7 +119,11 @@ pub(crate) fn hint(error: &(dyn std::error::Error + 'static)) -> Option<String> 
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<cantus_cache::CacheError>() {
-        return error.hint();
+        return if error.is_damage() {
+            Some("`cargo xtask verify --repair` makes anew what is damaged".to_owned())
+        } else {
+            error.hint()
+        };
     }
     if let Some(error) = error.downcast_ref::<cantus_crnn::CrnnError>() {
         return error.hint().map(Into::into);

@@ -8,8 +8,10 @@ mod commands;
 mod corpora;
 mod corpus_source;
 mod data_folder;
+mod digest;
 mod errors;
 mod interrupt;
+mod named_output;
 mod ordered;
 mod outcome;
 mod panics;
@@ -63,7 +65,7 @@ where
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
             errors::print(&error);
-            ExitCode::FAILURE
+            errors::exit_code(&error)
         }
     }
 }

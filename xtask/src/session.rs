@@ -54,6 +54,12 @@ impl Session {
     pub(crate) fn reading(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
         let data = DataFolder::new(&flags.data);
         let hashes = Arc::new(StatCache::open(data.stat_cache())?);
+        if hashes.was_damaged() {
+            progress.warn(format!(
+                "`{}` is damaged and not used; files are read again instead",
+                data.stat_cache().display()
+            ));
+        }
         Ok(Self {
             data,
             progress: progress.clone(),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum CacheError {
     /// The file cannot be opened or read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -16,7 +16,7 @@ pub enum CacheError {
         source: io::Error,
     },
     /// The writer handed in by the caller failed.
-    #[error("cannot write an album's spectrograms: {source}")]
+    #[error("cannot write an album's spectrograms")]
     Write {
         /// The writer's own error.
         source: io::Error,
@@ -198,6 +198,18 @@ pub enum CacheError {
 }
 
 impl CacheError {
+    /// Whether it is the file that is wrong, so that writing it anew is the cure.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::CutOff { .. }
+                | Self::Damaged { .. }
+                | Self::MissingColumn { .. }
+                | Self::ColumnType { .. }
+                | Self::FormatVersion { .. }
+        )
+    }
+
     /// What the user can do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -205,11 +217,7 @@ impl CacheError {
             Self::NotParquet { .. } => {
                 Some("give a file that the preprocessing wrote, or remove this one".to_owned())
             }
-            Self::CutOff { .. }
-            | Self::Damaged { .. }
-            | Self::MissingColumn { .. }
-            | Self::ColumnType { .. }
-            | Self::FormatVersion { .. } => {
+            _ if self.is_damage() => {
                 Some("remove the file; the preprocessing writes it again".to_owned())
             }
             Self::MissingSong { .. } => Some(

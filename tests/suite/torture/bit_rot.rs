@@ -142,6 +142,40 @@ fn a_training_refuses_a_split_and_spectrograms_that_rotted() {
 }
 
 #[test]
+fn what_repair_can_only_take_away_is_named_with_what_makes_it_again() {
+    let checkout = Checkout::with_music();
+    checkout.quick("train", &[]).expect_code(0);
+    checkout.run(&["embed", "--corpus", "music", "--quiet"]).expect_code(0);
+    let config = checkout.run_folder().join("config.toml");
+    let embeddings = crate::embed::file(&checkout);
+    for (path, command) in
+        [(embeddings, "cargo xtask embed"), (config, "the command that made its run")]
+    {
+        flip(&path, 4 * fs::metadata(&path).unwrap().len() as usize);
+        let ended = checkout.run(&["verify", "--repair"]).expect_code(1);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let made_by = format!("{name} (is made by: {command})");
+        ended.expect_error(&["taken away, and not made again", &made_by]);
+        assert!(!path.exists());
+    }
+    checkout.run(&["embed", "--corpus", "music", "--quiet"]).expect_code(0);
+    checkout.quick("train", &[]).expect_code(0);
+    checkout.run(&["verify"]).expect_code(0);
+}
+
+#[test]
+fn an_artist_may_be_called_as_what_lies_beside_the_artists() {
+    let checkout = Checkout::with_music();
+    checkout.song("embeddings/log-mel-1/Song 1.wav", 500.0, 2.2);
+    checkout.quick("preprocess", &[]).expect_code(0);
+    checkout.run(&["embed", "--corpus", "music", "--weights", "bundled", "--quiet"]);
+    let albums = checkout.spectrogram_files();
+    let album = albums.iter().find(|path| path.to_str().unwrap().contains("/embeddings/")).unwrap();
+    flip(album, 4 * fs::metadata(album).unwrap().len() as usize);
+    assert_eq!(named(&checkout, &[], 1), BTreeSet::from([album.clone()]));
+}
+
+#[test]
 fn spectrograms_that_no_run_uses_are_made_anew_by_the_command_that_made_them() {
     let checkout = Checkout::with_music();
     checkout.quick("preprocess", &[]).expect_code(0);

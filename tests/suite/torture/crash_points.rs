@@ -69,6 +69,15 @@ fn difference(checkout: &Checkout, undisturbed: &BTreeMap<PathBuf, Vec<u8>>) -> 
     other.map(|(path, _)| format!("other bytes in {}", path.display()))
 }
 
+/// So many moments, evenly over the time that an undisturbed run takes.
+pub(super) fn moments(count: usize) -> Vec<Duration> {
+    let checkout = Checkout::with_music();
+    let started = Instant::now();
+    checkout.run(&PIPELINE).expect_code(0);
+    let undisturbed = started.elapsed();
+    (0..count).map(|moment| undisturbed.mul_f64((moment as f64 + 0.5) / count as f64)).collect()
+}
+
 /// Tries every one of `trials` in a checkout of its thread, beside what an undisturbed run made there,
 /// and panics with those that did not hold.
 pub(super) fn campaign<T: Sync>(
@@ -126,13 +135,7 @@ fn after_a_kill_before_or_after_any_change_of_a_file_the_next_run_ends_as_if_und
 
 #[test]
 fn after_a_kill_at_any_moment_the_next_run_ends_as_if_undisturbed() {
-    let checkout = Checkout::with_music();
-    let started = Instant::now();
-    checkout.run(&PIPELINE).expect_code(0);
-    let undisturbed = started.elapsed();
-    let tried = size(6, 100);
-    let moments: Vec<Duration> =
-        (0..tried).map(|trial| undisturbed.mul_f64((trial as f64 + 0.5) / tried as f64)).collect();
+    let moments = moments(size(6, 100));
     campaign("kills at any moment", &moments, |checkout, &moment| {
         let mut child = checkout.start(&PIPELINE);
         thread::sleep(moment);

@@ -3,11 +3,9 @@
 use std::process::{Child, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
-use super::crash_points::{PIPELINE, campaign};
+use super::crash_points::{PIPELINE, campaign, moments};
 use super::size;
-use crate::checkout::Checkout;
 
 /// How one of several commands ended: done, or turned away with the process id of another. Anything else
 /// is said.
@@ -27,15 +25,8 @@ fn was_done(ended: &Output, id: u32, all: &[u32]) -> Result<bool, String> {
 
 #[test]
 fn of_commands_at_once_one_works_and_the_others_name_it_and_disturb_nothing() {
-    let checkout = Checkout::with_music();
-    let started = Instant::now();
-    checkout.run(&PIPELINE).expect_code(0);
-    let undisturbed = started.elapsed();
-    let tried = size(6, 100);
     let turned_away = AtomicUsize::new(0);
-    let moments: Vec<Duration> =
-        (0..tried).map(|trial| undisturbed.mul_f64(trial as f64 / tried as f64)).collect();
-    campaign("three commands at once", &moments, |checkout, &moment| {
+    campaign("three commands at once", &moments(size(6, 100)), |checkout, &moment| {
         let mut commands: Vec<Child> = vec![checkout.start(&PIPELINE)];
         thread::sleep(moment);
         commands.extend([checkout.start(&PIPELINE), checkout.start(&["verify", "--quiet"])]);

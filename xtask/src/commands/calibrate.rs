@@ -15,6 +15,8 @@ use serde::Serialize;
 
 use crate::cli::{CalibrateFlags, CommonFlags};
 use crate::commands::{print, print_json, status};
+use crate::errors::BadUsage;
+use crate::named_output;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::{Session, count};
@@ -67,54 +69,96 @@ pub(crate) fn run(
     flags: &CalibrateFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
+    let mut configs = flags.trial.trials()?;
+    let (Some(config), true) = (configs.pop(), configs.is_empty()) else {
+        return Err(BadUsage::new(
+            "`calibrate` is about one trial\n\nhint: give each list a single value",
+        )
+        .into());
+    };
+    if config.shuffle_labels {
+        return Err(BadUsage::new(
+            "names dealt by lot are nobody's: there is nothing to calibrate",
+        )
+        .into());
+    }
+    let out = flags.out.as_deref().map(named_output::place).transpose()?;
+    let groups = usize::from(flags.groups);
     if common.dry_run {
         let outcome = status::run(common, &flags.trial, true, StageName::Train, progress)?;
+        let session = Session::reading(common, progress)?;
+        let trial = Trial::new(&session, config)?;
+        let songs = trial.usable(&session)?;
+        // Where nothing is decoded yet, nobody knows.
+        if !songs.is_empty() {
+            refuse_what_cannot_be(&trial, &clips::labels(&songs), groups)?;
+        }
         progress.say(format!(
             "then {}, each without the artists of one group",
-            count(usize::from(flags.groups), "training")
+            count(groups, "training")
         ));
         return Ok(outcome);
     }
-    let mut configs = flags.trial.trials()?;
-    let (Some(config), true) = (configs.pop(), configs.is_empty()) else {
-        bail!("`calibrate` is about one trial\n\nhint: give each list a single value");
-    };
-    if config.shuffle_labels {
-        bail!("names dealt by lot are nobody's: there is nothing to calibrate");
-    }
     // What `--force` makes anew is the calibration, and not trainings of hours.
-    let common = &CommonFlags { force: false, ..common.clone() };
-    Session::writing(common, progress)?.run(|session| calibrate(common, session, config, flags))
+    let flags = &CommonFlags { force: false, ..common.clone() };
+    Session::writing(flags, progress)?.run(|session| {
+        let Some(calibrated) = calibrate(session, config, groups, out)? else {
+            return Ok(session.interrupted());
+        };
+        if common.json {
+            print_json(&calibrated)?;
+        } else {
+            print(&text(&calibrated))?;
+        }
+        Ok(Outcome::Done)
+    })
 }
 
-fn calibrate(
-    common: &CommonFlags,
-    session: &Session,
-    config: Config,
-    flags: &CalibrateFlags,
-) -> Result<Outcome> {
-    let trial = Trial::new(session, config)?;
-    // What can be refused is refused before hours go into a training.
-    if trial.bring_up_to_date(session, StageName::Preprocess)?.outcome == Outcome::Interrupted {
-        return Ok(session.interrupted());
-    }
-    let songs = trial.usable(session)?;
-    let labels = clips::labels(&songs);
-    let groups = usize::from(flags.groups);
-    if labels.len() < groups || labels.len() - labels.len().div_ceil(groups) < 2 {
+/// Makes the calibrated model of a run again; its trainings are made again only as far as needed.
+pub(super) fn again(session: &Session, config: Config, groups: u16) -> Result<Outcome> {
+    let calibrated = calibrate(session, config, usize::from(groups), None)?;
+    Ok(if calibrated.is_some() { Outcome::Done } else { Outcome::Interrupted })
+}
+
+/// Refuses artists of which no group can be left out, or that are known to the first weights.
+fn refuse_what_cannot_be(trial: &Trial, labels: &[String], groups: usize) -> Result<()> {
+    let artists = labels.len();
+    if artists < groups || artists - artists.div_ceil(groups) < 2 {
+        let hint = match artists {
+            ..3 => "three artists are the least".to_owned(),
+            _ => format!("`--groups {artists}` leaves out one artist at a time"),
+        };
         bail!(
-            "{} are too few for {groups} groups: two must be left to tell apart without the largest",
-            count(labels.len(), "artist")
+            "{} are too few for {groups} groups: two must be left to tell apart without the largest\n\n\
+             hint: {hint}",
+            count(artists, "artist")
         );
     }
-    if let Some(known) = train::known_to_first_weights(&trial.config, &labels)?.first() {
+    if let Some(known) = train::known_to_first_weights(&trial.config, labels)?.first() {
         bail!(
             "the weights of `--from` have learnt `{known}`: left out, it would be no stranger\n\n\
              hint: calibrate a model that was trained from nothing"
         );
     }
+    Ok(())
+}
+
+/// Calibrates a trial's model in `out`, or beside it; nothing where the user asked for a stop.
+fn calibrate(
+    session: &Session,
+    config: Config,
+    groups: usize,
+    out: Option<PathBuf>,
+) -> Result<Option<Calibrated>> {
+    let trial = Trial::new(session, config)?;
+    // What can be refused is refused before hours go into a training.
+    if trial.bring_up_to_date(session, StageName::Preprocess)?.outcome == Outcome::Interrupted {
+        return Ok(None);
+    }
+    let songs = trial.usable(session)?;
+    refuse_what_cannot_be(&trial, &clips::labels(&songs), groups)?;
     if trial.bring_up_to_date(session, StageName::Train)?.outcome == Outcome::Interrupted {
-        return Ok(session.interrupted());
+        return Ok(None);
     }
     let mut model = train::read_model(&trial.run)?;
     let mut scores = Scores::default();
@@ -130,7 +174,7 @@ fn calibrate(
         // Within the run that it says something about: it is no model to be asked by itself.
         without.run = trial.run.join(CALIBRATION).join(format!("group-{}-of-{groups}", group + 1));
         if without.bring_up_to_date(session, StageName::Train)?.outcome == Outcome::Interrupted {
-            return Ok(session.interrupted());
+            return Ok(None);
         }
         let split = Split::read_tsv_file(&split::path(&without.run))?;
         let known = PartSongs::of(Part::Test, &split, &songs).songs;
@@ -138,21 +182,16 @@ fn calibrate(
             songs.iter().filter(|usable| left_out.contains(&usable.song.artist)).collect();
         for (songs, scores) in [(known, &mut scores.known), (unknown, &mut scores.unknown)] {
             let Some(found) = stranger_scores(session, &without, songs)? else {
-                return Ok(session.interrupted());
+                return Ok(None);
             };
             scores.extend(found);
         }
     }
-    let out = flags.out.clone().unwrap_or_else(|| train::calibrated_path(&trial.run));
+    let out = out.unwrap_or_else(|| train::calibrated_path(&trial.run));
     let calibrated = sum_up(&scores, &out, groups)?;
     model.open_set = Some(OpenSet::new(STRANGER_MEASURE, scores.known, scores.unknown)?);
     cantus_pipeline::write_atomic_bytes(&out, &model.to_bytes()?)?;
-    if common.json {
-        print_json(&calibrated)?;
-    } else {
-        print(&text(&calibrated))?;
-    }
-    Ok(Outcome::Done)
+    Ok(Some(calibrated))
 }
 
 /// The artists of a group, dealt in the order of their names, and those of all others.

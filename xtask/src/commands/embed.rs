@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::{CommonFlags, EmbedFlags, EmbeddingFlags};
 use crate::commands::{print, print_json, status};
+use crate::named_output;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::{Session, SongProblem, count};
@@ -58,18 +59,24 @@ pub(crate) fn run(
     let force = common.force;
     let common = &without_force(common);
     if common.dry_run {
-        return dry_run(common, &flags.embedding, force, progress);
+        let outcome = dry_run(common, &flags.embedding, force, progress)?;
+        if let Some(out) = &flags.out {
+            let out = named_output::place(out)?;
+            progress.say(format!("then a copy of it in {}", out.display()));
+        }
+        return Ok(outcome);
     }
     let started = Instant::now();
+    let out = flags.out.as_deref().map(named_output::place).transpose()?;
     Session::writing(common, progress)?.run(|session| {
         let (trial, model) = find(session, &flags.embedding)?;
         let Some(embedded) = embed::bring_up_to_date(session, &trial, &model, force)? else {
             return Ok(session.interrupted());
         };
-        if let Some(out) = &flags.out {
+        if let Some(out) = &out {
             embedded.embeddings.write_parquet(AtomicFile::create(out)?)?.commit()?;
         }
-        let file = flags.out.as_deref().unwrap_or(&embedded.path);
+        let file = out.as_deref().unwrap_or(&embedded.path);
         say(common, &summary(session, &trial, &model, &embedded, file, started))?;
         Ok(Outcome::Done)
     })

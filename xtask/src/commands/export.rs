@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use cantus_crnn::ModelFile;
 use cantus_pipeline::write_atomic_bytes;
 use serde::Serialize;
@@ -10,6 +10,8 @@ use serde::Serialize;
 use crate::cli::{CommonFlags, ExportFlags};
 use crate::commands::{print, print_json, status};
 use crate::data_folder::DataFolder;
+use crate::errors::BadUsage;
+use crate::named_output;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -44,20 +46,24 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<Outcome> {
     let to = flags.onnx.as_ref().and_then(Option::as_deref);
+    let to = to.map(named_output::place).transpose()?;
+    let to = to.as_deref();
     // What `--force` makes anew is the file, and not a training of hours.
     let common = &CommonFlags { force: false, ..common.clone() };
     if let Some(given) = &flags.weights {
         if flags.trial != TrialFlags::default() {
-            bail!(
+            return Err(BadUsage::new(
                 "`--weights` names a network that is there, and the other flags a trial\n\n\
-                 hint: leave out one or the other"
-            );
+                 hint: leave out one or the other",
+            )
+            .into());
         }
         if to.is_none() && weights::is_bundled(given) {
-            bail!(
+            return Err(BadUsage::new(
                 "the bundled model's folder belongs to the checkout\n\n\
-                 hint: name the file to write, as in `--onnx artists.onnx`"
-            );
+                 hint: name the file to write, as in `--onnx artists.onnx`",
+            )
+            .into());
         }
         let weights = weights::named(given, &DataFolder::new(&common.data))?;
         if common.dry_run {
@@ -81,11 +87,12 @@ pub(crate) fn run(
     }
     let configs = flags.trial.trials()?;
     if to.is_some() && configs.len() > 1 {
-        bail!(
+        return Err(BadUsage::new(format!(
             "{} trials cannot be written to one file\n\n\
              hint: without a name after `--onnx`, each is written into its run's folder",
             configs.len()
-        );
+        ))
+        .into());
     }
     Session::writing(common, progress)?.run(|session| trials(common, session, configs, to))
 }

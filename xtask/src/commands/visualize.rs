@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::cli::{CommonFlags, VisualizeFlags};
 use crate::commands::{print, print_json, status};
+use crate::errors::BadUsage;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -38,7 +39,12 @@ pub(crate) fn run(
     }
     let configs = flags.trial.trials()?;
     Session::writing(common, progress)?.run(|session| {
-        let [config] = configs.as_slice() else { bail!("one trial at a time can be drawn") };
+        let [config] = configs.as_slice() else {
+            return Err(BadUsage::new(
+                "one trial at a time can be drawn\n\nhint: give each list a single value",
+            )
+            .into());
+        };
         let trial = Trial::new(session, config.clone())?;
         let outcome = trial.bring_up_to_date(session, StageName::Preprocess)?.outcome;
         if outcome == Outcome::Interrupted {

@@ -13,11 +13,11 @@ use cantus_pipeline::{Fingerprint, Stage};
 
 use crate::session::{Session, SongProblem};
 use crate::settings::Config;
-use crate::stages::clips::PartSongs;
+use crate::stages::clips::{self, PartSongs};
 use crate::stages::trial::{Songs, Trial};
 use crate::stages::{baseline, evaluate, map, split, timing, train};
 
-const FORMAT_VERSION: u32 = 4;
+const FORMAT_VERSION: u32 = 5;
 
 /// The page.
 pub(crate) fn page_path(run: &Path) -> PathBuf {
@@ -75,6 +75,8 @@ pub(crate) fn run(session: &Session, trial: &Trial, songs: &Songs<'_>) -> Result
     input.history = history;
     input.timings = timings(run);
     input.warnings = split::warnings(&split, songs)?;
+    let labels = clips::labels(&songs.usable);
+    input.warnings.extend(train::first_weights_warning(&trial.config, &labels)?);
     input.skipped = songs.unusable.iter().map(on_page).collect();
     input.damaged = songs.damaged.iter().map(on_page).collect();
     input.map = Some(map);

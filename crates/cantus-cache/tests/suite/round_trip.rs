@@ -162,7 +162,7 @@ fn the_writers_own_error_comes_back() {
         let error = written.unwrap_err();
         let CacheError::Write { source } = &error else { panic!("{room}: {error:?}") };
         assert_eq!(source.kind(), io::ErrorKind::StorageFull);
-        assert!(error.to_string().contains("no room at /data/x"), "{error}");
+        assert!(source.to_string().contains("no room at /data/x"), "{source}");
     }
 }
 

@@ -4,14 +4,16 @@ mod one;
 mod recordings;
 mod rows;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use cantus::{Excerpt, Identification, Identifier};
 
 use crate::cli::{CommonFlags, PredictFlags};
 use crate::commands::{hearing, print, print_json, screen};
+use crate::errors::BadUsage;
 use crate::interrupt::Interrupt;
+use crate::named_output;
 use crate::ordered::for_each_in_order;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -33,15 +35,27 @@ pub(crate) fn run(
 }
 
 fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Result<Outcome> {
-    let asked = recordings::find(&flags.recordings, session)?;
-    if flags.svg.is_some() && matches!(asked, Asked::Many(_)) {
-        bail!("`--svg` draws the timeline of one recording\n\nhint: name a single file");
+    let asked = recordings::find(&flags.recordings)?;
+    if flags.svg.is_some() && matches!(asked, Asked::Many { .. }) {
+        return Err(BadUsage::new(
+            "`--svg` draws the timeline of one recording\n\nhint: name a single file",
+        )
+        .into());
     }
+    let svg = flags.svg.as_deref().map(named_output::place).transpose()?;
     let model = weights::find(flags.weights.as_deref(), session)?;
     if common.dry_run {
         let files = match &asked {
-            Asked::One(path) => std::slice::from_ref(path),
-            Asked::Many(files) => files,
+            Asked::One(path) => {
+                std::fs::metadata(path).with_context(|| format!("`{}`", path.display()))?;
+                std::slice::from_ref(path)
+            }
+            Asked::Many { files, unusable } => {
+                for problem in unusable {
+                    session.add_unusable(problem.clone());
+                }
+                files
+            }
         };
         if common.json {
             print_json(&Wanted::new(&model, files))?;
@@ -65,8 +79,8 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
     }
     let asking = Asking { session, identifier, model };
     match asked {
-        Asked::One(path) => asking.about_one(common, flags, &path),
-        Asked::Many(files) => asking.about_many(common, &files),
+        Asked::One(path) => asking.about_one(common, flags, &path, svg.as_deref()),
+        Asked::Many { files, unusable } => asking.about_many(common, &files, &unusable),
     }
 }
 
@@ -74,7 +88,7 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
 struct Asking<'a> {
     session: &'a Session,
     identifier: Identifier,
-    model: std::path::PathBuf,
+    model: PathBuf,
 }
 
 impl Asking<'_> {
@@ -84,6 +98,7 @@ impl Asking<'_> {
         common: &CommonFlags,
         flags: &PredictFlags,
         path: &Path,
+        svg: Option<&Path>,
     ) -> Result<Outcome> {
         let mut bar = None;
         let identified = self.identify(path, |clips, of| {
@@ -105,7 +120,7 @@ impl Asking<'_> {
         } else {
             print(&one::text(&found, path, flags.top.get(), screen::Screen::of_stdout()))?;
         }
-        if let Some(svg) = &flags.svg {
+        if let Some(svg) = svg {
             let picture = one::timeline(&found, self.identifier.labels(), path)?;
             cantus_pipeline::write_atomic_bytes(svg, picture.as_bytes())?;
             self.session.progress.say(format!("the timeline is drawn in {}", svg.display()));
@@ -114,8 +129,13 @@ impl Asking<'_> {
     }
 
     /// Many recordings, each on a thread of its own and a line of its own; those that cannot be used
-    /// are listed.
-    fn about_many(&self, common: &CommonFlags, files: &[std::path::PathBuf]) -> Result<Outcome> {
+    /// are listed, and so is what of the folders could not be looked at.
+    fn about_many(
+        &self,
+        common: &CommonFlags,
+        files: &[PathBuf],
+        unusable: &[SongProblem],
+    ) -> Result<Outcome> {
         let Session { progress, interrupt, .. } = self.session;
         let bar = progress.bar(files.len() as u64, "identify", "files");
         if !common.json {
@@ -144,6 +164,9 @@ impl Asking<'_> {
                 count(files.len(), "file")
             ));
             return Ok(Outcome::Interrupted);
+        }
+        for problem in unusable {
+            print(&self.failed(common, Path::new(&problem.song), problem.clone())?)?;
         }
         Ok(Outcome::Done)
     }
@@ -174,14 +197,19 @@ impl Asking<'_> {
                 let reason = causes.join(": ");
                 let hint = error.chain().find_map(crate::errors::hint);
                 let song = path.display().to_string();
-                let problem = SongProblem { song, reason: reason.clone(), hint: hint.clone() };
-                self.session.add_unusable(problem);
-                if common.json {
-                    json(&Failed { path: path.to_string_lossy().into_owned(), error: reason, hint })
-                } else {
-                    rows::failed(path, &reason)
-                }
+                self.failed(common, path, SongProblem { song, reason, hint })
             }
+        }
+    }
+
+    /// What is printed of a recording that cannot be used, or of something that may be one.
+    fn failed(&self, common: &CommonFlags, path: &Path, problem: SongProblem) -> Result<String> {
+        self.session.add_unusable(problem.clone());
+        let SongProblem { reason, hint, .. } = problem;
+        if common.json {
+            json(&Failed { path: path.to_string_lossy().into_owned(), error: reason, hint })
+        } else {
+            rows::failed(path, &reason)
         }
     }
 

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use cantus_audio::EXTENSIONS;
 use cantus_corpus::{ScanOptions, list_audio_files};
 
-use crate::session::{Session, SongProblem};
+use crate::session::SongProblem;
 
 /// The recordings that the command line names.
 #[derive(Debug, PartialEq)]
@@ -14,12 +14,16 @@ pub(super) enum Asked {
     /// A single file, which need not exist.
     One(PathBuf),
     /// Several, or those of a folder, even if that is one.
-    Many(Vec<PathBuf>),
+    Many {
+        /// The files.
+        files: Vec<PathBuf>,
+        /// What of the folders could not be looked at, and folders in which there is no music.
+        unusable: Vec<SongProblem>,
+    },
 }
 
-/// Files as they are named, and the music of folders in order of the paths. What of a folder cannot be
-/// looked at is added to the session's unusable songs.
-pub(super) fn find(named: &[PathBuf], session: &Session) -> Result<Asked> {
+/// Files as they are named, and the music of folders in order of the paths.
+pub(super) fn find(named: &[PathBuf]) -> Result<Asked> {
     if let [path] = named
         && !path.is_dir()
     {
@@ -29,7 +33,8 @@ pub(super) fn find(named: &[PathBuf], session: &Session) -> Result<Asked> {
         extensions: EXTENSIONS.iter().map(|&text| text.to_owned()).collect(),
         ..ScanOptions::default()
     };
-    let mut files = Vec::new();
+    let (mut files, mut unusable) = (Vec::new(), Vec::new());
+    let by_extension = format!("files are found by their extensions: {}", EXTENSIONS.join(", "));
     for path in named {
         if !path.is_dir() {
             files.push(path.clone());
@@ -37,21 +42,22 @@ pub(super) fn find(named: &[PathBuf], session: &Session) -> Result<Asked> {
         }
         let list = list_audio_files(path, &options)?;
         files.extend(list.files.iter().map(|file| path.join(file)));
-        for problem in list.problems {
-            session.add_unusable(SongProblem {
-                song: path.join(&problem.path).display().to_string(),
-                reason: problem.kind.to_string(),
-                hint: None,
+        if list.files.is_empty() && list.problems.is_empty() {
+            unusable.push(SongProblem {
+                song: path.display().to_string(),
+                reason: "there is no music in this folder".to_owned(),
+                hint: Some(by_extension.clone()),
             });
         }
+        unusable.extend(list.problems.into_iter().map(|problem| SongProblem {
+            song: path.join(&problem.path).display().to_string(),
+            reason: problem.kind.to_string(),
+            hint: None,
+        }));
     }
     if files.is_empty() {
         let named: Vec<String> = named.iter().map(|path| format!("`{}`", path.display())).collect();
-        bail!(
-            "there is no music in {}\n\nhint: files are found by their extensions: {}",
-            named.join(", "),
-            EXTENSIONS.join(", ")
-        );
+        bail!("there is no music in {}\n\nhint: {by_extension}", named.join(", "));
     }
-    Ok(Asked::Many(files))
+    Ok(Asked::Many { files, unusable })
 }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use cantus_cache::{AlbumFile, CacheError};
 use cantus_crnn::{CrnnError, ModelFile};
 use cantus_pipeline::{Fingerprint, SavedFingerprint};
+use cantus_train::TrainError;
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -53,6 +54,24 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Finding {
+    /// Of a file that was taken away, and was not made again though it is of use, the command that makes it.
+    pub(super) fn left_to(&self, session: &Session) -> Option<&'static str> {
+        // Without the content hashes files are read again, and a training that is over needs no checkpoint.
+        let is_needed = self.path != session.data.stat_cache() && !is_checkpoint(&self.path);
+        if self.path.exists() || !is_needed {
+            return None;
+        }
+        let is_of_run = self.path.starts_with(session.data.runs());
+        Some(match named(&self.path) {
+            "calibrated.safetensors" => "cargo xtask calibrate",
+            name if name.starts_with("embeddings-") => "cargo xtask embed",
+            _ if is_of_run => "the command that made its run",
+            _ => "cargo xtask preprocess",
+        })
+    }
+}
+
 /// What makes something anew.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cure {
@@ -63,7 +82,7 @@ pub(super) enum Cure {
         /// The folder.
         store: PathBuf,
         /// The album's file within it.
-        file: PathBuf,
+        file: String,
     },
     /// The fingerprint of its stage taken away, and the file.
     Invalidate {
@@ -77,7 +96,7 @@ enum Target {
     /// The index of a folder of spectrograms.
     Index { store: PathBuf },
     /// The file of an album.
-    Album { store: PathBuf, file: PathBuf },
+    Album { store: PathBuf, file: String },
     /// A stage's fingerprint with its outputs, which lie under a folder.
     Stage { fingerprint: PathBuf, folder: PathBuf },
     /// Where a training stands.
@@ -168,8 +187,12 @@ impl Target {
             Self::Checkpoint(path) => {
                 checked.read(path);
                 let bytes = fs::read(path).with_context(|| format!("`{}`", path.display()))?;
-                if let Err(error) = cantus_train::check_checkpoint(&bytes) {
-                    checked.found(path, error, Cure::Remove);
+                match cantus_train::check_checkpoint(&bytes) {
+                    Ok(()) => {}
+                    Err(TrainError::CheckpointDamaged { reason }) => {
+                        checked.found(path, reason, Cure::Remove);
+                    }
+                    Err(error) => checked.found(path, error, Cure::Remove),
                 }
             }
             Self::Model(path) => {
@@ -189,7 +212,7 @@ impl Target {
     }
 }
 
-fn check_album(store: &Path, file: &Path, checked: &mut Checked) -> Result<()> {
+fn check_album(store: &Path, file: &str, checked: &mut Checked) -> Result<()> {
     let path = store.join(file);
     checked.read(&path);
     let album = match AlbumFile::open(&path) {
@@ -277,12 +300,10 @@ fn targets(session: &Session) -> Result<Vec<Target>> {
                     .map(|fingerprint| Target::Stage { fingerprint, folder: run.clone() }),
             );
             for file in files(&run)? {
-                match named(&file) {
-                    "checkpoint.safetensors" | "checkpoint-previous.safetensors" => {
-                        targets.push(Target::Checkpoint(file));
-                    }
-                    name if name.ends_with(".safetensors") => targets.push(Target::Model(file)),
-                    _ => {}
+                if is_checkpoint(&file) {
+                    targets.push(Target::Checkpoint(file));
+                } else if named(&file).ends_with(".safetensors") {
+                    targets.push(Target::Model(file));
                 }
             }
         }
@@ -306,10 +327,9 @@ fn spectrograms(store: &Path, targets: &mut Vec<Target>) -> Result<()> {
     stages_beside(store, targets)?;
     for artist in folders(store)? {
         for path in files(&artist)? {
-            if let Ok(file) = path.strip_prefix(store)
-                && named(&path).ends_with(".parquet")
-            {
-                targets.push(Target::Album { store: store.to_owned(), file: file.to_owned() });
+            if named(&path).ends_with(".parquet") {
+                let file = format!("{}/{}", named(&artist), named(&path));
+                targets.push(Target::Album { store: store.to_owned(), file });
             }
         }
     }
@@ -326,7 +346,11 @@ fn stages_beside(folder: &Path, targets: &mut Vec<Target>) -> Result<()> {
     Ok(())
 }
 
-fn named(path: &Path) -> &str {
+fn is_checkpoint(path: &Path) -> bool {
+    ["checkpoint.safetensors", "checkpoint-previous.safetensors"].contains(&named(path))
+}
+
+pub(super) fn named(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 

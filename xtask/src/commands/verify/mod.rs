@@ -53,7 +53,9 @@ pub(crate) fn run(
                 return Ok(interrupted(session));
             };
             left = again.findings;
-            let is_mended = |finding: &&Finding| !left.contains(finding);
+            let is_mended = |finding: &&Finding| {
+                !left.contains(finding) && finding.left_to(session).is_none()
+            };
             repaired = Some(look.findings.iter().filter(is_mended).count());
         }
         if common.json {
@@ -71,12 +73,21 @@ pub(crate) fn run(
             for finding in &left {
                 session.progress.say_even_if_quiet(format!("still damaged: {finding}"));
             }
-            if !left.is_empty() {
+            let mut unmended = left.len();
+            for finding in &look.findings {
+                let Some(command) = finding.left_to(session) else { continue };
+                unmended += 1;
+                let path = finding.path.display();
+                session.progress.say_even_if_quiet(format!(
+                    "taken away, and not made again: {path} (is made by: {command})"
+                ));
+            }
+            if unmended > 0 {
                 bail!(
                     "{} could not be repaired\n\n\
                      hint: no run says what it was made by: the command that made it, such as `cargo xtask \
                      preprocess` with its flags, makes just that anew",
-                    count(left.len(), "damaged piece")
+                    count(unmended, "damaged piece")
                 );
             }
         } else if !look.findings.is_empty() {

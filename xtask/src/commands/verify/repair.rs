@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cantus_pipeline::Fingerprint;
 
+use crate::commands::calibrate;
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::settings::Config;
 use crate::stages::preprocess::Index;
 use crate::stages::split;
-use crate::stages::train::CALIBRATION;
+use crate::stages::train::{CALIBRATION, calibrated_path};
 use crate::stages::trial::{StageName, Trial};
 
 use super::look::{Cure, Look};
@@ -34,12 +35,6 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
             let depth =
                 if within.iter().nth(2).is_some_and(|part| part == CALIBRATION) { 4 } else { 2 };
             damaged_runs.insert(data.runs().join(within.iter().take(depth).collect::<PathBuf>()));
-            if within.ends_with("calibrated.safetensors") {
-                session.progress.warn(format!(
-                    "`{}` is taken away; `cargo xtask calibrate` with its run's settings makes it again",
-                    finding.path.display()
-                ));
-            }
         }
         cure(finding.song.as_deref(), &finding.path, &finding.cure)?;
     }
@@ -66,8 +61,25 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
         if outcome == Outcome::Interrupted {
             break;
         }
+        let calibrated = calibrated_path(&run);
+        if look.findings.iter().any(|finding| finding.path == calibrated)
+            && let Some(groups) = groups(&run)?
+        {
+            outcome = outcome.and(calibrate::again(session, trial.config, groups)?);
+        }
     }
     Ok(outcome)
+}
+
+/// In how many groups a run's artists were left out to calibrate it; nothing where that is not clear.
+fn groups(run: &Path) -> Result<Option<u16>> {
+    let mut groups = BTreeSet::new();
+    for folder in super::look::folders(&run.join(CALIBRATION))? {
+        groups.extend(
+            super::look::named(&folder).rsplit('-').next().and_then(|of| of.parse::<u16>().ok()),
+        );
+    }
+    Ok(groups.pop_first().filter(|_| groups.is_empty()))
 }
 
 /// The runs, and of each the last stage that it had come to.

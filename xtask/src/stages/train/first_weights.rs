@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::{DType, Device};
 use cantus_crnn::{CrnnError, Model, ModelFile};
 
+use crate::session::count;
 use crate::settings::Config;
 
 /// What makes the network with its first weights, as often as it is asked.
@@ -32,6 +33,17 @@ pub(crate) fn known_to_first_weights(config: &Config, labels: &[String]) -> Resu
     let Some(from) = &config.from else { return Ok(Vec::new()) };
     let file = ModelFile::read(from)?;
     Ok(labels.iter().filter(|label| file.labels.contains(label)).cloned().collect())
+}
+
+/// What somebody should know before they trust the scores of a trial that goes on from other weights.
+pub(crate) fn first_weights_warning(config: &Config, labels: &[String]) -> Result<Option<String>> {
+    let known = known_to_first_weights(config, labels)?;
+    let warning = format!(
+        "the weights of `--from` have learnt {} of the trial already, perhaps by songs of its test: \
+         its scores may be too good",
+        count(known.len(), "artist")
+    );
+    Ok((!known.is_empty()).then_some(warning))
 }
 
 /// Refuses weights that have learnt from other input, or are another network's.

@@ -27,7 +27,9 @@ use crate::stages::trial::Songs;
 use crate::stages::{environment, split};
 
 pub(crate) use checkpoints::resumes_after_epoch;
-pub(crate) use first_weights::{check_first_weights, known_to_first_weights};
+pub(crate) use first_weights::{
+    check_first_weights, first_weights_warning, known_to_first_weights,
+};
 use watch::Watch;
 
 const FORMAT_VERSION: u32 = 2;
@@ -82,8 +84,8 @@ pub(crate) fn wanted(
     }
     if let Some(split) = split::expected(config, songs, run) {
         let parts = [
-            ("training", PartSongs::of(SplitPart::Train, &split, &songs.usable)),
-            ("validation", PartSongs::of(SplitPart::Validation, &split, &songs.usable)),
+            ("training", PartSongs::of(SplitPart::Train, split, &songs.usable)),
+            ("validation", PartSongs::of(SplitPart::Validation, split, &songs.usable)),
         ];
         builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
     }
@@ -111,13 +113,8 @@ pub(crate) fn run(
     }
     let labels = clips::labels(&songs.usable);
     let network = first_weights::network(config, &labels)?;
-    let known = known_to_first_weights(config, &labels)?;
-    if !known.is_empty() {
-        session.progress.warn(format!(
-            "the weights of `--from` have learnt {} of the trial already, perhaps by songs of its test: \
-             its scores may be too good",
-            count(known.len(), "artist")
-        ));
+    if let Some(warning) = first_weights_warning(config, &labels)? {
+        session.progress.warn(warning);
     }
     let (data, precision) = load(session, config, songs, run, &labels, wanted)?;
     environment::record(session, run, "train", precision)?;

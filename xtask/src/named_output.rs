@@ -1,0 +1,65 @@
+//! Files that the user names for a result.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cantus_pipeline::PipelineError;
+
+/// Where a result goes that is to be written to `path`: there or, where that is a symbolic link, to the
+/// file that it leads to, so that the link stays.
+///
+/// # Errors
+/// Where something stands there that must not be replaced: a folder, a pipe, a device, or a link that leads
+/// nowhere.
+pub(crate) fn place(path: &Path) -> Result<PathBuf> {
+    // What cannot be looked at, most often since it is not there, is left to the writing.
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(path.to_owned()) };
+    let (place, found) = if found.is_symlink() {
+        let led = || {
+            let place = path.canonicalize()?;
+            let found = fs::metadata(&place)?;
+            Ok::<_, std::io::Error>((place, found))
+        };
+        led().with_context(|| {
+            format!(
+                "cannot write through the link `{}`\n\nhint: name the file itself",
+                path.display()
+            )
+        })?
+    } else {
+        (path.to_owned(), found)
+    };
+    if !found.is_file() {
+        return Err(PipelineError::NotAFile { path: place }.into());
+    }
+    Ok(place)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_followed_and_what_is_no_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let [new, file, link, folder, lost] =
+            ["new", "file", "link", "folder", "lost"].map(|name| root.join(name));
+        fs::write(&file, b"old").unwrap();
+        fs::create_dir(&folder).unwrap();
+        symlink("file", &link).unwrap();
+        symlink("nowhere", &lost).unwrap();
+        assert_eq!(place(&new).unwrap(), new);
+        assert_eq!(place(&file).unwrap(), file);
+        assert_eq!(place(&link).unwrap(), file);
+        for refused in [folder.as_path(), Path::new("/dev/null")] {
+            let said = place(refused).unwrap_err().to_string();
+            assert_eq!(said, format!("not a regular file: {}", refused.display()));
+        }
+        let said = place(&lost).unwrap_err().to_string();
+        assert!(said.starts_with("cannot write through the link"), "{said}");
+    }
+}

@@ -1,7 +1,8 @@
 //! Songs with their labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,8 +36,9 @@ pub struct Corpus {
     /// The folder that every song's path starts from.
     #[serde(with = "crate::escape::as_text")]
     pub root: PathBuf,
-    /// The songs, sorted by the bytes of their ids.
-    pub songs: Vec<Song>,
+    /// The songs, sorted by the bytes of their ids; shared, since selections of them are made of the
+    /// same.
+    pub songs: Vec<Arc<Song>>,
 }
 
 impl Corpus {
@@ -45,7 +47,11 @@ impl Corpus {
     /// # Errors
     ///
     /// [`CorpusError::RepeatedSong`] if two songs have the same id.
-    pub fn new(root: impl Into<PathBuf>, mut songs: Vec<Song>) -> Result<Self, CorpusError> {
+    pub fn new<S: Into<Arc<Song>>>(
+        root: impl Into<PathBuf>,
+        songs: Vec<S>,
+    ) -> Result<Self, CorpusError> {
+        let mut songs: Vec<Arc<Song>> = songs.into_iter().map(Into::into).collect();
         songs.sort_unstable();
         if let Some(pair) = songs.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(CorpusError::RepeatedSong { id: pair[0].id.clone() });
@@ -61,7 +67,7 @@ impl Corpus {
     /// The song with this id.
     pub fn song(&self, id: &str) -> Option<&Song> {
         // Not a binary search: the field is public, and a caller may have left it unsorted.
-        self.songs.iter().find(|song| song.id == id)
+        self.songs.iter().map(Arc::as_ref).find(|song| song.id == id)
     }
 
     /// Artists, their albums and the songs on them, everything sorted by bytes.
@@ -130,13 +136,15 @@ impl Corpus {
     /// Keeps what `keep` returns of each artist's songs, which come from its albums in turn, and
     /// counts what is left out.
     fn keep_of_each_artist(&mut self, keep: impl Fn(Vec<&Song>) -> Vec<&Song>) -> usize {
-        let mut kept = Vec::with_capacity(self.songs.len());
+        let mut kept = HashSet::new();
         for albums in self.artists().values() {
             let longest = albums.values().map(Vec::len).max().unwrap_or(0);
             let in_turn = (0..longest)
                 .flat_map(|turn| albums.values().filter_map(move |album| album.get(turn)));
-            kept.extend(keep(in_turn.copied().collect()).into_iter().cloned());
+            kept.extend(keep(in_turn.copied().collect()).into_iter().map(|song| &song.id));
         }
+        let is_kept = |song: &&Arc<Song>| kept.contains(&song.id);
+        let mut kept: Vec<Arc<Song>> = self.songs.iter().filter(is_kept).cloned().collect();
         kept.sort_unstable();
         let left_out = self.songs.len() - kept.len();
         self.songs = kept;
@@ -219,7 +227,8 @@ mod tests {
         use std::os::unix::ffi::OsStrExt;
 
         let mut before = corpus(&["a/x/1"]);
-        before.songs[0].path = PathBuf::from(OsStr::from_bytes(b"a/x/\xFF%41.mp3"));
+        Arc::make_mut(&mut before.songs[0]).path =
+            PathBuf::from(OsStr::from_bytes(b"a/x/\xFF%41.mp3"));
         let text = serde_json::to_string(&before).unwrap();
         let after: Corpus = serde_json::from_str(&text).unwrap();
         assert_eq!(after, before);

@@ -128,7 +128,7 @@ mod tests {
     fn artists(records: Vec<TagRecord>, artist_tag: ArtistTag) -> Vec<String> {
         let options = ScanOptions { artist_tag, ..ScanOptions::default() };
         let scan = from_tags(Path::new("/music"), records, &options).unwrap();
-        scan.corpus.songs.into_iter().map(|song| song.artist).collect()
+        scan.corpus.songs.iter().map(|song| song.artist.clone()).collect()
     }
 
     #[test]

@@ -110,8 +110,8 @@ pub(crate) fn wanted(config: &Config, songs: &Songs<'_>, run: &Path) -> Fingerpr
         Fingerprint::builder("baseline", FORMAT_VERSION).setting("metrics_format", METRICS_FORMAT);
     if let Some(split) = split::expected(config, songs, run) {
         let parts = [
-            ("training", PartSongs::of(Part::Train, &split, &songs.usable)),
-            ("test", PartSongs::of(Part::Test, &split, &songs.usable)),
+            ("training", PartSongs::of(Part::Train, split, &songs.usable)),
+            ("test", PartSongs::of(Part::Test, split, &songs.usable)),
         ];
         builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
     }

@@ -1,6 +1,6 @@
 //! The clips of a run: which songs of which part, cut into how many clips of which artist.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -13,10 +13,8 @@ use crate::stages::preprocess::{Store, UsableSong};
 
 /// The artists of a corpus in the order of the classes.
 pub(crate) fn labels(usable: &[UsableSong]) -> Vec<String> {
-    let mut labels: Vec<String> = usable.iter().map(|usable| usable.song.artist.clone()).collect();
-    labels.sort();
-    labels.dedup();
-    labels
+    let artists: BTreeSet<&String> = usable.iter().map(|usable| &usable.song.artist).collect();
+    artists.into_iter().cloned().collect()
 }
 
 /// The songs of some parts of a split, with what their spectrograms were made of.
@@ -26,18 +24,20 @@ pub(crate) struct PartSongs<'a> {
 }
 
 impl<'a> PartSongs<'a> {
-    /// The songs of `part`.
+    /// The songs of `part`. Both the usable songs and those of the split are in order of their ids.
     pub(crate) fn of(part: Part, split: &Split, usable: &'a [UsableSong]) -> Self {
-        let songs = usable
-            .iter()
-            .filter(|usable| split.parts.get(&usable.song.id) == Some(&part))
-            .collect();
-        Self { songs }
+        let mut parts = split.parts.iter().peekable();
+        let is_of_part = |usable: &&UsableSong| {
+            let id = &usable.song.id;
+            while parts.next_if(|(before, _)| *before < id).is_some() {}
+            parts.peek().is_some_and(|(found, is)| *found == id && **is == part)
+        };
+        Self { songs: usable.iter().filter(is_of_part).collect() }
     }
 
     /// The Parquet file and the id of each, in the order of [`PartSongs::songs`].
     pub(crate) fn places(&self) -> Vec<(PathBuf, String)> {
-        self.songs.iter().map(|usable| (usable.file.clone(), usable.song.id.clone())).collect()
+        self.songs.iter().map(|usable| usable.place()).collect()
     }
 
     /// Each song's class.
@@ -47,30 +47,35 @@ impl<'a> PartSongs<'a> {
     pub(crate) fn classes(&self, labels: &[String]) -> Result<Vec<usize>> {
         self.songs
             .iter()
-            .map(|usable| match labels.binary_search(&usable.label) {
-                Ok(class) => Ok(class),
-                Err(_) => bail!("the artist `{}` has no class", usable.label),
+            .map(|usable| {
+                match labels.binary_search_by(|label| label.as_str().cmp(usable.label())) {
+                    Ok(class) => Ok(class),
+                    Err(_) => bail!("the artist `{}` has no class", usable.label()),
+                }
             })
             .collect()
     }
 
     /// Clips in each song.
     pub(crate) fn clips(&self, config: &Config) -> Vec<usize> {
-        let frames = config.frames_per_clip();
-        self.songs
-            .iter()
-            .map(|usable| cantus_cache::clips(usable.n_frames, frames, config.clip_rule))
-            .collect()
+        self.songs.iter().map(|usable| clips(usable, config)).collect()
     }
+}
+
+fn clips(usable: &UsableSong, config: &Config) -> usize {
+    cantus_cache::clips(usable.n_frames, config.frames_per_clip(), config.clip_rule)
+}
+
+/// Whether a song has room for one clip.
+pub(crate) fn is_long_enough(usable: &UsableSong, config: &Config) -> bool {
+    clips(usable, config) > 0
 }
 
 /// The songs that are too short for one clip.
 pub(crate) fn too_short(usable: &[UsableSong], config: &Config) -> Vec<SongProblem> {
-    let all = PartSongs { songs: usable.iter().collect() };
-    let clips = all.clips(config).into_iter();
-    let short = all.songs.iter().zip(clips).filter(|(_, clips)| *clips == 0);
+    let short = usable.iter().filter(|usable| !is_long_enough(usable, config));
     let rate = f64::from(config.mel.sample_rate) / config.mel.hop_length as f64;
-    let named = short.map(|(usable, _)| SongProblem {
+    let named = short.map(|usable| SongProblem {
         song: usable.song.id.clone(),
         reason: format!(
             "too short for a clip of {}: {} frames ({:.1} s), {} are needed",
@@ -105,13 +110,10 @@ pub(crate) fn add_to_fingerprint(
         builder = builder.setting(format!("front_end.{key}"), value);
     }
     for (name, part) in parts {
-        let songs: BTreeMap<&str, String> = part
+        let songs = part
             .songs
             .iter()
-            .map(|usable| {
-                (usable.song.id.as_str(), format!("{}\t{}", usable.label, usable.source_hash))
-            })
-            .collect();
+            .map(|usable| (&usable.song.id, format!("{}\t{}", usable.label(), usable.source_hash)));
         builder = builder.input_set(format!("{name} songs"), songs);
     }
     builder

@@ -60,7 +60,7 @@ pub(crate) fn check(
     let path = path(store, songs);
     let stage = Stage::new("duplicates").after("preprocess").output(&path);
     let options = options(store);
-    let sounds = songs.iter().map(|song| (song.song.id.as_str(), song.sound_hash.as_str()));
+    let sounds = songs.iter().map(|song| (song.song.id.as_str(), song.sound_hash.to_string()));
     let wanted = Fingerprint::builder("duplicates", FORMAT_VERSION)
         .setting("words", options.words)
         .setting("bits", options.bits)

@@ -48,7 +48,7 @@ pub(crate) fn wanted(
     let labels = clips::labels(&songs.usable);
     let mut builder = Fingerprint::builder("evaluate", FORMAT_VERSION);
     if let Some(split) = split::expected(config, songs, run) {
-        let parts = [("test", PartSongs::of(Part::Test, &split, &songs.usable))];
+        let parts = [("test", PartSongs::of(Part::Test, split, &songs.usable))];
         builder = clips::add_to_fingerprint(builder, config, songs.store, &parts, &labels);
     }
     let model = train::model_path(run);

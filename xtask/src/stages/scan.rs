@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use cantus_corpus::{Corpus, Scan, ScanOptions, Song, TagRecord};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::corpora::freemusic;
 use crate::corpus_source::{CorpusSource, Selection};
+use crate::digest::Digest;
 use crate::session::{Session, SongProblem};
 use crate::settings::{Config, Layout};
 
@@ -23,8 +25,8 @@ const SONGS: &str = "songs";
 pub(crate) struct Scanned {
     /// The songs that can be read, sorted by id.
     pub(crate) corpus: Corpus,
-    /// BLAKE3 of each song's file, by id.
-    pub(crate) hashes: BTreeMap<String, String>,
+    /// BLAKE3 of each song's file, in the order of the songs.
+    pub(crate) hashes: Vec<Digest>,
     /// The songs that cannot be read.
     pub(crate) unusable: Vec<SongProblem>,
     /// What is worth saying, but stops nothing.
@@ -32,9 +34,14 @@ pub(crate) struct Scanned {
 }
 
 impl Scanned {
-    /// The hash of a song's file; every song of the corpus has one.
-    pub(crate) fn hash(&self, song: &Song) -> &str {
-        self.hashes.get(&song.id).map_or("", String::as_str)
+    /// The songs with the hashes of their files.
+    pub(crate) fn songs(&self) -> impl Iterator<Item = (&Arc<Song>, Digest)> {
+        self.corpus.songs.iter().zip(self.hashes.iter().copied())
+    }
+
+    /// Whether there is a song of this id.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.corpus.songs.binary_search_by(|song| song.id.as_str().cmp(id)).is_ok()
     }
 }
 
@@ -104,30 +111,30 @@ fn find_songs(
 fn hash_songs(
     session: &Session,
     root: &Path,
-    songs: Vec<Song>,
+    songs: Vec<Arc<Song>>,
     unusable: &mut Vec<SongProblem>,
-) -> (Vec<Song>, BTreeMap<String, String>) {
-    let hashed: Vec<(Song, Result<String, SongProblem>)> = songs
-        .into_par_iter()
+) -> (Vec<Arc<Song>>, Vec<Digest>) {
+    let hashed: Vec<Result<Digest, Box<SongProblem>>> = songs
+        .par_iter()
         .map(|song| {
-            let hash =
-                session.hashes.hash_file(root.join(&song.path)).map_err(|error| SongProblem {
+            let hash = session.hashes.digest_of_file(root.join(&song.path));
+            hash.map(Digest::from).map_err(|error| {
+                Box::new(SongProblem {
                     song: song.id.clone(),
                     reason: error.to_string(),
                     hint: error.hint().map(Into::into),
-                });
-            (song, hash)
+                })
+            })
         })
         .collect();
-    let mut kept = Vec::new();
-    let mut hashes = BTreeMap::new();
-    for (song, hash) in hashed {
+    let (mut kept, mut hashes) = (Vec::new(), Vec::with_capacity(songs.len()));
+    for (song, hash) in songs.into_iter().zip(hashed) {
         match hash {
             Ok(hash) => {
-                hashes.insert(song.id.clone(), hash);
+                hashes.push(hash);
                 kept.push(song);
             }
-            Err(song) => unusable.push(song),
+            Err(problem) => unusable.push(*problem),
         }
     }
     (kept, hashes)
@@ -228,8 +235,8 @@ fn fingerprint_path(session: &Session, source: &CorpusSource) -> PathBuf {
 
 fn item_table(scanned: &Scanned) -> ItemTable {
     let mut table = ItemTable::default();
-    for (id, hash) in &scanned.hashes {
-        table.insert(id.clone(), hash.clone());
+    for (song, hash) in scanned.songs() {
+        table.insert(song.id.clone(), hash.to_string());
     }
     table
 }
@@ -277,13 +284,15 @@ fn changes(before: &ItemTable, now: &ItemTable) -> Vec<Reason> {
 }
 
 fn wanted(config: &Config, scanned: &Scanned) -> Result<Fingerprint> {
-    let names =
-        scanned.corpus.songs.iter().map(|song| {
-            (song.id.clone(), format!("{}\t{}\t{}", song.artist, song.album, song.title))
-        });
+    let songs = scanned.songs().map(|(song, hash)| (&song.id, hash.to_string()));
+    let names = scanned
+        .corpus
+        .songs
+        .iter()
+        .map(|song| (&song.id, format!("{}\t{}\t{}", song.artist, song.album, song.title)));
     Ok(Fingerprint::builder("scan", FORMAT_VERSION)
         .setting("layout", serde_json::to_string(&config.layout)?)
-        .input_items(SONGS, &item_table(scanned))
+        .input_set(SONGS, songs)
         .input_set("labels", names)
         .build())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use cantus_corpus::{Corpus, CorpusError, Split};
 use cantus_pipeline::{Fingerprint, Stage};
 
@@ -76,13 +76,34 @@ pub(crate) fn run(session: &Session, config: &Config, songs: &Songs<'_>, run: &P
     session.write(&path(run), &table)
 }
 
+/// Refuses songs that cannot be split, unless they were.
+pub(crate) fn refuse_what_cannot_be(config: &Config, songs: &Songs<'_>, run: &Path) -> Result<()> {
+    if expected(config, songs, run).is_some() {
+        return Ok(());
+    }
+    if songs.corpus.songs.is_empty() && songs.too_short > 0 {
+        bail!(
+            "{} usable but too short for a clip of {}, and there are no others\n\n\
+             hint: take shorter clips with `--clip`",
+            if songs.too_short == 1 {
+                "1 song is".to_owned()
+            } else {
+                format!("{} songs are", songs.too_short)
+            },
+            config.clip
+        );
+    }
+    draw(config, &songs.corpus)?;
+    Ok(())
+}
+
 /// Refuses a split that does not fit the songs, or in which one recording stands in two parts.
 fn check_no_leak(split: &Split, songs: &Songs<'_>) -> Result<()> {
     split.check_no_leak(&songs.corpus)?;
     let sounds: BTreeMap<String, String> = songs
         .usable
         .iter()
-        .map(|usable| (usable.song.id.clone(), usable.sound_hash.clone()))
+        .map(|usable| (usable.song.id.clone(), usable.sound_hash.to_string()))
         .collect();
     split.check_no_shared_content(&sounds).map_err(|leak| {
         anyhow!(
@@ -120,7 +141,8 @@ pub(crate) fn read(songs: &Songs<'_>, run: &Path) -> Result<Split> {
 
 /// The split of a run as it is saved or, before that, as it will be: what later stages are made
 /// of. None where these songs cannot be split at all.
-pub(crate) fn expected(config: &Config, songs: &Songs<'_>, run: &Path) -> Option<Split> {
+pub(crate) fn expected<'a>(config: &Config, songs: &'a Songs<'_>, run: &Path) -> Option<&'a Split> {
     // A saved one that does not fit is made again by its own stage, whose fingerprint differs then.
-    read(songs, run).ok().or_else(|| draw(config, &songs.corpus).ok())
+    let find = || read(songs, run).ok().or_else(|| draw(config, &songs.corpus).ok());
+    songs.expected_split.get_or_init(find).as_ref()
 }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use cantus_corpus::{Corpus, shuffled_labels};
+use cantus_corpus::{Corpus, Split, shuffled_labels};
 use cantus_eval::PartCounts;
 use cantus_pipeline::{Damage, Fingerprint, Freshness, Plan, Stage};
 
 use crate::corpus_source::{CorpusSource, Selection};
+use crate::digest::Digest;
 use crate::outcome::Outcome;
 use crate::session::{Session, SongProblem};
 use crate::settings::{Config, Layout};
@@ -100,6 +102,8 @@ pub(crate) struct Songs<'a> {
     pub(crate) corpus: Corpus,
     /// Where the pairs of them and of all others that are alike are listed.
     pub(crate) near_duplicates: PathBuf,
+    /// How many songs have a spectrogram, and no room in it for one clip.
+    pub(crate) too_short: usize,
     /// The songs left out because another has the same sound.
     pub(crate) dropped: Vec<SongProblem>,
     /// The songs that this trial cannot use, sorted: unreadable, not decoded, or too short for its
@@ -107,6 +111,8 @@ pub(crate) struct Songs<'a> {
     pub(crate) unusable: Vec<SongProblem>,
     /// Of the usable songs, those that lost something, by id.
     pub(crate) damaged: Vec<SongProblem>,
+    /// What the songs are or will be dealt to: see [`split::expected`].
+    pub(crate) expected_split: OnceLock<Option<Split>>,
 }
 
 /// What of a trial is stale now, without anything run.
@@ -199,7 +205,10 @@ impl Trial {
                 self.note_seconds(&StageSeconds(vec![took]), last)?;
             }
         }
-        let songs = self.songs(session, &store, &scanned, last)?;
+        let mut songs = self.songs(session, &store, &scanned, last)?;
+        if last >= StageName::Split {
+            split::refuse_what_cannot_be(&self.config, &songs, &self.run)?;
+        }
         for name in last.of_a_run() {
             let (stage, wanted, freshness) = self.check(session, name, &songs, force(name))?;
             if freshness.is_fresh() {
@@ -221,6 +230,9 @@ impl Trial {
             }
             timing::append(&self.run, &Timing::whole(&stage.name, elapsed))?;
             wanted.sealing(&self.run, &stage.outputs)?.save(&fingerprint)?;
+            if name == StageName::Split {
+                songs.expected_split.take();
+            }
         }
         let Songs { unusable, damaged, .. } = songs;
         Ok(TrialOutcome { outcome: Outcome::Done, seconds, unusable, damaged })
@@ -317,10 +329,12 @@ impl Trial {
         let near_duplicates = duplicates::path(store, &usable);
         let mut dropped = Vec::new();
         let mut unusable = [scanned.unusable.clone(), store.failures(scanned)].concat();
+        let mut too_short = 0;
         if last >= StageName::Split {
             // Left out before the split: in it they would take places that no clip fills.
             let short = clips::too_short(&usable, &self.config);
-            usable.retain(|usable| short.iter().all(|short| short.song != usable.song.id));
+            usable.retain(|usable| clips::is_long_enough(usable, &self.config));
+            too_short = short.len();
             unusable.extend(short);
         }
         unusable.sort();
@@ -340,12 +354,20 @@ impl Trial {
         if self.config.shuffle_labels {
             let labels = shuffled_labels(&corpus, self.config.seed);
             for usable in &mut usable {
-                if let Some(label) = labels.get(&usable.song.id) {
-                    usable.label.clone_from(label);
-                }
+                usable.false_label = labels.get(&usable.song.id).cloned();
             }
         }
-        Ok(Songs { store, usable, corpus, near_duplicates, dropped, unusable, damaged })
+        Ok(Songs {
+            store,
+            usable,
+            corpus,
+            near_duplicates,
+            too_short,
+            dropped,
+            unusable,
+            damaged,
+            expected_split: OnceLock::new(),
+        })
     }
 
     /// What the settings take of the corpus: some artists, each sound once, so many seconds of each
@@ -428,6 +450,9 @@ impl Trial {
             stages.push((stage, known));
         }
         let songs = self.songs(session, &store, &scanned, last)?;
+        if all_decoded && last >= StageName::Split {
+            split::refuse_what_cannot_be(&self.config, &songs, &self.run)?;
+        }
         let mut resumes_after_epoch = None;
         for name in last.of_a_run() {
             let (stage, wanted, mut freshness) = self.check(session, name, &songs, force(name))?;
@@ -543,11 +568,11 @@ fn keep(corpus: &mut Corpus, usable: &[UsableSong]) {
 
 /// Takes out all but the first of the songs with the same sound, and says which.
 fn drop_duplicates(usable: &mut Vec<UsableSong>) -> Vec<SongProblem> {
-    let mut first_of: BTreeMap<String, String> = BTreeMap::new();
+    let mut first_of: BTreeMap<Digest, String> = BTreeMap::new();
     let mut dropped = Vec::new();
     usable.retain(|usable| {
         let id = &usable.song.id;
-        let first = first_of.entry(usable.sound_hash.clone()).or_insert_with(|| id.clone());
+        let first = first_of.entry(usable.sound_hash).or_insert_with(|| id.clone());
         if first != id {
             let reason = format!("has the same sound as `{first}`");
             dropped.push(SongProblem { song: id.clone(), reason, hint: None });
@@ -559,7 +584,7 @@ fn drop_duplicates(usable: &mut Vec<UsableSong>) -> Vec<SongProblem> {
 
 /// Songs with a spectrogram as a corpus.
 fn corpus_of(usable: &[UsableSong], scanned: &Scanned) -> Result<Corpus> {
-    let songs = usable.iter().map(|usable| usable.song.clone()).collect();
+    let songs = usable.iter().map(|usable| Arc::clone(&usable.song)).collect();
     Ok(Corpus::new(scanned.corpus.root.clone(), songs)?)
 }
 

@@ -235,7 +235,7 @@ fn a_song_too_many_or_too_few_is_found() {
     corpus.songs.push(song);
     let error = split.check_no_leak(&corpus).unwrap_err();
     assert!(matches!(error, CorpusError::RepeatedSong { .. }), "{error}");
-    corpus.songs[10].id.push('x');
+    std::sync::Arc::make_mut(&mut corpus.songs[10]).id.push('x');
     let error = split.check_no_leak(&corpus).unwrap_err();
     assert!(matches!(error, CorpusError::SongsNotInSplit { songs: 1, .. }), "{error}");
 }

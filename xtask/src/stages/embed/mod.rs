@@ -17,6 +17,7 @@ use cantus_pipeline::{AtomicFile, Fingerprint, Freshness, Plan, Reason, Stage, c
 use cantus_train::ClipSet;
 use indicatif::ProgressBar;
 
+use crate::digest::Digest;
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::stages::evaluate::predict_unless_asked;
@@ -127,7 +128,7 @@ fn fingerprint_path(path: &Path) -> PathBuf {
 
 /// By what a song's clips are known again: where it lies, and what is in its file.
 fn key(usable: &UsableSong) -> (String, String) {
-    (usable.song.id.clone(), usable.source_hash.clone())
+    (usable.song.id.clone(), usable.source_hash.to_string())
 }
 
 impl<'a> Work<'a> {
@@ -168,7 +169,8 @@ impl<'a> Work<'a> {
             .into_iter()
             .map(|usable| {
                 let song = &usable.song;
-                let named = [&song.artist, &song.album, &song.title, &usable.source_hash];
+                let hash = usable.source_hash.to_string();
+                let named = [&song.artist, &song.album, &song.title, &hash];
                 (song.id.as_str(), named.map(String::as_str).join("\t"))
             })
             .collect();
@@ -196,7 +198,8 @@ impl<'a> Work<'a> {
     fn if_complete(&self, embeddings: Option<&Embeddings>) -> Option<Embeddings> {
         let embeddings = embeddings.filter(|found| *found.model() == self.model.tag())?;
         let is_same = |(usable, song): (&UsableSong, &EmbeddedSong)| {
-            usable.song.id == song.song_id && usable.source_hash == song.source_hash
+            usable.song.id == song.song_id
+                && Digest::from_hex(&song.source_hash) == Some(usable.source_hash)
         };
         let is_complete = embeddings.songs().len() == self.songs.len()
             && self.songs.iter().zip(embeddings.songs()).all(is_same);
@@ -219,7 +222,7 @@ impl<'a> Work<'a> {
         let bar = self.session.progress.bar(clips as u64, "embed", "clips");
         for songs in self.in_memory_at_once(&new) {
             let places: Vec<(PathBuf, String)> =
-                songs.iter().map(|usable| (usable.file.clone(), usable.song.id.clone())).collect();
+                songs.iter().map(|usable| usable.place()).collect();
             // Half of the bits would be other numbers, by a flag that must not decide any.
             let store = SpectrogramStore::load_as(&places, u64::MAX, Precision::F32)?;
             for (position, usable) in songs.iter().enumerate() {
@@ -249,7 +252,7 @@ impl<'a> Work<'a> {
             artist: usable.song.artist.clone(),
             album: usable.song.album.clone(),
             title: usable.song.title.clone(),
-            source_hash: usable.source_hash.clone(),
+            source_hash: usable.source_hash.to_string(),
             clips: known[&key(usable)].clone(),
         });
         let embeddings = Embeddings::new(self.model.tag(), songs.collect())?;

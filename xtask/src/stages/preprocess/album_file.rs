@@ -1,17 +1,15 @@
 //! What the file of an album is called.
 
-use std::path::{Path, PathBuf};
-
 /// The Parquet file of an album, relative to the folder of spectrograms: readable for people,
 /// unique by a hash of artist and album, whatever letters their names hold.
-pub(crate) fn album_path(artist: &str, album: &str) -> PathBuf {
+pub(crate) fn album_path(artist: &str, album: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     for name in [artist, album] {
         hasher.update(&(name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());
     }
     let digest = hasher.finalize().to_hex();
-    Path::new(&readable(artist)).join(format!("{}-{}.parquet", readable(album), &digest[..8]))
+    format!("{}/{}-{}.parquet", readable(artist), readable(album), &digest[..8])
 }
 
 /// Letters, digits and few signs of a name, short enough for any file system.
@@ -38,9 +36,9 @@ mod tests {
     fn names_of_any_kind_give_a_plain_file_two_levels_deep() {
         for name in ["..", "/etc/passwd", "a/b", "\u{1f3b5}", "", "x\0y", &"long ".repeat(100)] {
             let path = album_path(name, name);
-            assert_eq!(path.components().count(), 2, "{path:?}");
-            for part in &path {
-                let part = part.to_str().unwrap();
+            let parts: Vec<&str> = path.split('/').collect();
+            assert_eq!(parts.len(), 2, "{path:?}");
+            for part in parts {
                 assert!(!part.starts_with('.') && part.len() < 120, "{part}");
                 assert!(!part.contains(['/', '\0']), "{part}");
             }

@@ -1,27 +1,35 @@
 //! What is stored where, so that a look at what is stale opens no Parquet file.
 //!
 //! The index only repeats what the files of the albums say: where it is missing, damaged or older
-//! than a file, that file is read again. It is a line of JSON and a line with the BLAKE3 of that.
+//! than a file, that file is read again. It is a line of JSON for each file and each song that failed, and a
+//! line with the BLAKE3 of those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, bail};
 use cantus_cache::{AlbumFile, SongInfo};
-use cantus_pipeline::write_atomic_bytes;
+use cantus_pipeline::{AtomicFile, PipelineError};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// 64 hexadecimal digits and the end of the line.
-const SUM_BYTES: usize = 65;
+use crate::digest::Digest;
+
+/// Lines that are parsed at once, by all threads: few enough to take little room.
+const LINES_AT_ONCE: usize = 4_096;
 
 /// A song that has a spectrogram.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredSong {
-    /// BLAKE3 of the file it was made from, in hexadecimal.
-    pub(crate) source_hash: String,
-    /// BLAKE3 of the samples that it was made from, in hexadecimal.
-    pub(crate) sound_hash: String,
+    /// The song.
+    pub(crate) id: String,
+    /// BLAKE3 of the file it was made from.
+    pub(crate) source_hash: Digest,
+    /// BLAKE3 of the samples that it was made from.
+    pub(crate) sound_hash: Digest,
     /// Frames of the spectrogram.
     pub(crate) n_frames: u32,
     /// Seconds of the recording that were used.
@@ -31,23 +39,30 @@ pub(crate) struct StoredSong {
     pub(crate) damage: String,
 }
 
-impl From<&SongInfo> for StoredSong {
-    fn from(info: &SongInfo) -> Self {
-        Self {
-            source_hash: info.source_hash.clone(),
-            sound_hash: info.sound_hash.clone(),
+impl TryFrom<&SongInfo> for StoredSong {
+    type Error = anyhow::Error;
+
+    fn try_from(info: &SongInfo) -> Result<Self> {
+        let digest = |text| {
+            Digest::from_hex(text)
+                .with_context(|| format!("of `{}`, `{text}` is no digest", info.id))
+        };
+        Ok(Self {
+            id: info.id.clone(),
+            source_hash: digest(&info.source_hash)?,
+            sound_hash: digest(&info.sound_hash)?,
             n_frames: info.n_frames,
             seconds: info.seconds,
             damage: info.damage.clone(),
-        }
+        })
     }
 }
 
 /// A song that could not be turned into a spectrogram.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FailedSong {
-    /// BLAKE3 of the file, in hexadecimal: tried again only when it changes.
-    pub(crate) source_hash: String,
+    /// BLAKE3 of the file: tried again only when it changes.
+    pub(crate) source_hash: Digest,
     /// What happened.
     pub(crate) reason: String,
     /// What could be done about it.
@@ -71,19 +86,41 @@ impl FileStamp {
 
 /// The file of an album as it was last seen.
 #[derive(Debug, Serialize, Deserialize)]
-struct IndexedFile {
+pub(crate) struct IndexedFile {
     stamp: FileStamp,
-    songs: BTreeMap<String, StoredSong>,
+    /// In order of their ids.
+    songs: Vec<StoredSong>,
+}
+
+impl IndexedFile {
+    fn new(stamp: FileStamp, mut songs: Vec<StoredSong>) -> Self {
+        songs.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        Self { stamp, songs }
+    }
+
+    /// The spectrogram of a song.
+    pub(crate) fn song(&self, id: &str) -> Option<&StoredSong> {
+        let found = self.songs.binary_search_by(|song| song.id.as_str().cmp(id));
+        found.ok().map(|position| &self.songs[position])
+    }
 }
 
 /// The songs of one folder of spectrograms.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Index {
-    files: BTreeMap<PathBuf, IndexedFile>,
-    failures: BTreeMap<String, FailedSong>,
+    /// By their paths below the folder.
+    files: BTreeMap<String, IndexedFile>,
+    failures: HashMap<String, FailedSong>,
     /// A look found what the file of the index does not say.
-    #[serde(skip)]
     is_news: bool,
+}
+
+/// What stands in a line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line<F, S> {
+    File(String, F),
+    Failure(String, S),
 }
 
 impl Index {
@@ -102,26 +139,74 @@ impl Index {
     /// If it is damaged.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let path = Self::path(folder);
-        let Ok(bytes) = std::fs::read(&path) else { return Ok(Self::default()) };
-        Self::parse(&bytes).with_context(|| format!("the index `{}` is damaged", path.display()))
+        let Ok(file) = File::open(&path) else { return Ok(Self::default()) };
+        Self::parse(BufReader::new(file))
+            .with_context(|| format!("the index `{}` is damaged", path.display()))
     }
 
-    fn parse(bytes: &[u8]) -> Result<Self> {
-        let sum_at = bytes.len().checked_sub(SUM_BYTES).context("it is too short")?;
-        let (json, sum) = bytes.split_at(sum_at);
-        if *sum != sum_of(json) {
+    fn parse(mut from: impl BufRead) -> Result<Self> {
+        let (mut index, mut hasher) = (Self::default(), blake3::Hasher::new());
+        let (mut lines, mut line) = (Vec::new(), Vec::new());
+        loop {
+            let mut next = Vec::new();
+            from.read_until(b'\n', &mut next)?;
+            if next.is_empty() {
+                break;
+            }
+            if !line.is_empty() {
+                hasher.update(&line);
+                lines.push(line);
+            }
+            line = next;
+            if lines.len() == LINES_AT_ONCE {
+                index.take_in(&std::mem::take(&mut lines))?;
+            }
+        }
+        if line != format!("{}\n", hasher.finalize().to_hex()).into_bytes() {
             bail!("its sum does not agree with its content");
         }
-        Ok(serde_json::from_slice(json)?)
+        index.take_in(&lines)?;
+        Ok(index)
+    }
+
+    fn take_in(&mut self, lines: &[Vec<u8>]) -> Result<()> {
+        let parsed: Vec<Line<IndexedFile, FailedSong>> = lines
+            .par_iter()
+            .map(|line| serde_json::from_slice(line))
+            .collect::<Result<_, serde_json::Error>>()?;
+        for line in parsed {
+            match line {
+                Line::File(file, IndexedFile { stamp, songs }) => {
+                    self.files.insert(file, IndexedFile::new(stamp, songs));
+                }
+                Line::Failure(id, failure) => _ = self.failures.insert(id, failure),
+            }
+        }
+        Ok(())
     }
 
     /// Writes the index of `folder`, whole or not at all.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
-        let mut bytes = serde_json::to_vec(self).context("cannot write the index as JSON")?;
-        bytes.push(b'\n');
-        let sum = sum_of(&bytes);
-        bytes.extend(sum);
-        Ok(write_atomic_bytes(Self::path(folder), &bytes)?)
+        let path = Self::path(folder);
+        let mut file = AtomicFile::create(&path)?;
+        let mut hasher = blake3::Hasher::new();
+        let mut put = |line: &Line<&IndexedFile, &FailedSong>| -> Result<()> {
+            let mut bytes = serde_json::to_vec(line).context("cannot write the index as JSON")?;
+            bytes.push(b'\n');
+            hasher.update(&bytes);
+            file.write_all(&bytes).map_err(|source| PipelineError::io("write", &path, source))?;
+            Ok(())
+        };
+        for (name, indexed) in &self.files {
+            put(&Line::File(name.clone(), indexed))?;
+        }
+        let failures: BTreeMap<&String, &FailedSong> = self.failures.iter().collect();
+        for (id, failure) in failures {
+            put(&Line::Failure(id.clone(), failure))?;
+        }
+        file.write_all(format!("{}\n", hasher.finalize().to_hex()).as_bytes())
+            .map_err(|source| PipelineError::io("write", &path, source))?;
+        Ok(file.commit()?)
     }
 
     /// Writes the index of `folder` if a look found news, so that nothing has to be looked at twice.
@@ -138,9 +223,9 @@ impl Index {
         folder.join("index.json")
     }
 
-    /// The spectrogram of a song in the file of its album.
-    pub(crate) fn stored(&self, file: &Path, id: &str) -> Option<&StoredSong> {
-        self.files.get(file)?.songs.get(id)
+    /// The file of an album.
+    pub(crate) fn file(&self, file: &str) -> Option<&IndexedFile> {
+        self.files.get(file)
     }
 
     /// Why a song has no spectrogram.
@@ -149,13 +234,16 @@ impl Index {
     }
 
     /// The files of the albums, relative to the folder.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &String> {
         self.files.keys()
     }
 
     /// The songs that the file of an album holds, by id.
-    pub(crate) fn songs_in(&self, file: &Path) -> impl Iterator<Item = &String> {
-        self.files.get(file).into_iter().flat_map(|indexed| indexed.songs.keys())
+    pub(crate) fn songs_in(&self, file: &str) -> impl Iterator<Item = &String> {
+        self.files
+            .get(file)
+            .into_iter()
+            .flat_map(|indexed| indexed.songs.iter().map(|song| &song.id))
     }
 
     /// Takes note of what `file` holds, where it changed since the last look. A file that is gone,
@@ -163,7 +251,7 @@ impl Index {
     pub(crate) fn look_at(
         &mut self,
         folder: &Path,
-        file: &Path,
+        file: &str,
         configuration: &BTreeMap<String, String>,
     ) {
         let path = folder.join(file);
@@ -182,30 +270,31 @@ impl Index {
                 return;
             }
         };
-        let songs = album.songs().iter().map(|song| (song.id.clone(), song.into())).collect();
-        self.files.insert(file.to_owned(), IndexedFile { stamp, songs });
+        let songs: Result<Vec<StoredSong>> =
+            album.songs().iter().map(StoredSong::try_from).collect();
+        match songs {
+            Ok(songs) => _ = self.files.insert(file.to_owned(), IndexedFile::new(stamp, songs)),
+            Err(error) => {
+                tracing::warn!("{}: {error:#}; its songs are made again", path.display());
+            }
+        }
     }
 
     /// Takes note of a file just written with `songs`.
-    pub(crate) fn wrote(
-        &mut self,
-        folder: &Path,
-        file: &Path,
-        songs: BTreeMap<String, StoredSong>,
-    ) {
-        for id in songs.keys() {
-            self.failures.remove(id);
+    pub(crate) fn wrote(&mut self, folder: &Path, file: &str, songs: Vec<StoredSong>) {
+        for song in &songs {
+            self.failures.remove(&song.id);
         }
         match FileStamp::of(&folder.join(file)) {
-            Some(stamp) => self.files.insert(file.to_owned(), IndexedFile { stamp, songs }),
+            Some(stamp) => self.files.insert(file.to_owned(), IndexedFile::new(stamp, songs)),
             None => self.files.remove(file),
         };
     }
 
     /// Forgets a song of `file`, so that it is decoded again.
-    pub(crate) fn forget(&mut self, file: &Path, id: &str) {
+    pub(crate) fn forget(&mut self, file: &str, id: &str) {
         if let Some(indexed) = self.files.get_mut(file) {
-            indexed.songs.remove(id);
+            indexed.songs.retain(|song| song.id != id);
         }
     }
 
@@ -215,14 +304,10 @@ impl Index {
     }
 }
 
-fn sum_of(json: &[u8]) -> [u8; SUM_BYTES] {
-    let mut line = [b'\n'; SUM_BYTES];
-    line[..SUM_BYTES - 1].copy_from_slice(blake3::hash(json).to_hex().as_bytes());
-    line
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -230,18 +315,34 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert!(Index::read(folder.path()).unwrap().files.is_empty());
         let mut index = Index::default();
-        let failure =
-            FailedSong { source_hash: "ab".to_owned(), reason: "cut".to_owned(), hint: None };
+        let failure = FailedSong {
+            source_hash: blake3::hash(b"a").into(),
+            reason: "cut".to_owned(),
+            hint: None,
+        };
         index.failed("Alto/a.mp3", failure.clone());
+        fs::write(folder.path().join("b.parquet"), b"an album").unwrap();
+        let song = |id: &str| StoredSong {
+            id: id.to_owned(),
+            source_hash: blake3::hash(b"b").into(),
+            sound_hash: blake3::hash(b"c").into(),
+            n_frames: 7,
+            seconds: 0.25,
+            damage: String::new(),
+        };
+        index.wrote(folder.path(), "b.parquet", vec![song("d"), song("c")]);
         index.save(folder.path()).unwrap();
         let read = Index::read(folder.path()).unwrap();
         assert_eq!(read.failure("Alto/a.mp3"), Some(&failure));
+        let file = read.file("b.parquet").unwrap();
+        assert_eq!(["c", "d", "e"].map(|id| file.song(id).is_some()), [true, true, false]);
+        assert_eq!(file.song("c"), Some(&song("c")));
         let path = Index::path(folder.path());
-        let whole = std::fs::read(&path).unwrap();
+        let whole = fs::read(&path).unwrap();
         for bit in 0..8 * whole.len() {
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(&path, &bytes).unwrap();
+            fs::write(&path, &bytes).unwrap();
             assert!(Index::read(folder.path()).is_err(), "bit {bit}");
         }
     }

@@ -6,8 +6,9 @@ mod index;
 mod rows;
 mod writing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use cantus_cache::{AlbumFile, SongInfo};
@@ -16,6 +17,7 @@ use cantus_mel::LogMelPlan;
 use cantus_pipeline::{Freshness, Input, Reason, Stage};
 
 use crate::corpus_source::CorpusSource;
+use crate::digest::Digest;
 use crate::ordered::for_each_in_order;
 use crate::outcome::Outcome;
 use crate::session::{Session, SongProblem};
@@ -26,6 +28,7 @@ use album_file::album_path;
 pub(crate) use album_file::readable;
 use front_end::FrontEnd;
 pub(crate) use index::Index;
+use index::StoredSong;
 use rows::{Row, RowMaker, RowSource};
 use writing::AlbumWriting;
 
@@ -38,6 +41,36 @@ pub(crate) struct Store {
     folder: PathBuf,
     front_end: FrontEnd,
     index: Index,
+    albums: Albums,
+}
+
+/// The files of a corpus' albums.
+#[derive(Default)]
+struct Albums {
+    /// Their paths below the folder of spectrograms.
+    files: Vec<String>,
+    /// Of each song of the corpus the place of its album's file in that list.
+    of_songs: Vec<usize>,
+}
+
+impl Albums {
+    fn of(songs: &[Arc<Song>]) -> Self {
+        let mut albums = Self::default();
+        let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+        for song in songs {
+            let place = *places.entry((&song.artist, &song.album)).or_insert_with(|| {
+                albums.files.push(album_path(&song.artist, &song.album));
+                albums.files.len() - 1
+            });
+            albums.of_songs.push(place);
+        }
+        albums
+    }
+
+    /// The file of the song at a position of the corpus.
+    fn file(&self, position: usize) -> &str {
+        &self.files[self.of_songs[position]]
+    }
 }
 
 /// A song that must be decoded, and why.
@@ -51,13 +84,13 @@ struct StaleSong {
 #[derive(Debug, Clone)]
 pub(crate) struct UsableSong {
     /// The song.
-    pub(crate) song: Song,
-    /// The artist that it is taken for: its own, or another's where labels are shuffled.
-    pub(crate) label: String,
+    pub(crate) song: Arc<Song>,
+    /// The artist that it is taken for, where labels are shuffled and it is not its own.
+    pub(crate) false_label: Option<String>,
     /// BLAKE3 of the file it was made from.
-    pub(crate) source_hash: String,
+    pub(crate) source_hash: Digest,
     /// BLAKE3 of the samples that its spectrogram was made from.
-    pub(crate) sound_hash: String,
+    pub(crate) sound_hash: Digest,
     /// Frames of its spectrogram.
     pub(crate) n_frames: usize,
     /// Seconds of audio in it.
@@ -65,10 +98,20 @@ pub(crate) struct UsableSong {
     /// What of the recording could not be decoded, in words; empty where nothing is missing.
     pub(crate) damage: String,
     /// The Parquet file that holds it.
-    pub(crate) file: PathBuf,
+    pub(crate) file: Arc<Path>,
 }
 
 impl UsableSong {
+    /// The artist that it is taken for.
+    pub(crate) fn label(&self) -> &str {
+        self.false_label.as_ref().unwrap_or(&self.song.artist)
+    }
+
+    /// Its Parquet file, and its id in there.
+    pub(crate) fn place(&self) -> (PathBuf, String) {
+        (self.file.to_path_buf(), self.song.id.clone())
+    }
+
     /// Its spectrogram, time-major in decibel, and what is stored beside it.
     pub(crate) fn spectrogram(&self) -> Result<(SongInfo, Vec<f32>)> {
         let album = AlbumFile::open(&self.file)?;
@@ -94,11 +137,11 @@ impl Store {
         let front_end = FrontEnd::new(config, FORMAT_VERSION);
         let folder = session.data.cache(&source.store).join(front_end.folder_name());
         let mut index = Index::load(&folder);
-        let files: BTreeSet<PathBuf> = scanned.corpus.songs.iter().map(file_of).collect();
-        for file in &files {
+        let albums = Albums::of(&scanned.corpus.songs);
+        for file in &albums.files {
             index.look_at(&folder, file, front_end.key_values());
         }
-        Self { folder, front_end, index }
+        Self { folder, front_end, index, albums }
     }
 
     /// Saves what a look at the folder found.
@@ -135,56 +178,83 @@ impl Store {
 
     fn stale(&self, scanned: &Scanned, force: bool) -> Vec<StaleSong> {
         let mut stale = Vec::new();
-        for (position, song) in scanned.corpus.songs.iter().enumerate() {
-            if let Some(reason) = self.why_stale(song, scanned.hash(song), force) {
+        for (position, (song, hash, stored)) in self.songs(scanned).enumerate() {
+            if let Some(reason) = self.why_stale(song, hash, stored, force) {
                 stale.push(StaleSong { position, reason });
             }
         }
         stale
     }
 
-    fn why_stale(&self, song: &Song, hash: &str, force: bool) -> Option<Reason> {
-        let input = |digest: &str| Input { digest: digest.to_owned(), count: None };
+    /// The scanned songs with the hashes of their files, and what is stored of them.
+    fn songs<'a>(
+        &'a self,
+        scanned: &'a Scanned,
+    ) -> impl Iterator<Item = (&'a Arc<Song>, Digest, Option<&'a StoredSong>)> {
+        // Songs of an album stand together: its file is looked up once.
+        let mut last = None;
+        scanned.songs().zip(&self.albums.of_songs).map(move |((song, hash), &album)| {
+            let file = match last {
+                Some((of, file)) if of == album => file,
+                _ => self.index.file(&self.albums.files[album]),
+            };
+            last = Some((album, file));
+            (song, hash, file.and_then(|file| file.song(&song.id)))
+        })
+    }
+
+    fn why_stale(
+        &self,
+        song: &Song,
+        hash: Digest,
+        stored: Option<&StoredSong>,
+        force: bool,
+    ) -> Option<Reason> {
+        let input = |digest: Digest| Input { digest: digest.to_string(), count: None };
         let name = || format!("song {}", song.id);
         if force {
             return Some(Reason::Forced);
         }
-        let stored = self.index.stored(&file_of(song), &song.id).map(|stored| &stored.source_hash);
-        let failed = self.index.failure(&song.id).map(|failed| &failed.source_hash);
-        match stored.or(failed) {
-            Some(_) if stored.is_some_and(|old| old == hash) => None,
-            Some(_) if failed.is_some_and(|old| old == hash) => None,
-            Some(old) => {
-                Some(Reason::InputChanged { name: name(), old: input(old), new: input(hash) })
-            }
-            None => Some(Reason::InputAdded { name: name(), new: input(hash) }),
+        if stored.is_some_and(|stored| stored.source_hash == hash) {
+            return None;
         }
+        let failed = self.index.failure(&song.id);
+        if failed.is_some_and(|failed| failed.source_hash == hash) {
+            return None;
+        }
+        let before = stored.map(|stored| stored.source_hash);
+        Some(match before.or(failed.map(|failed| failed.source_hash)) {
+            Some(old) => Reason::InputChanged { name: name(), old: input(old), new: input(hash) },
+            None => Reason::InputAdded { name: name(), new: input(hash) },
+        })
     }
 
     /// The scanned songs that have an up-to-date spectrogram, by id.
     pub(crate) fn usable(&self, scanned: &Scanned) -> Vec<UsableSong> {
-        let usable = scanned.corpus.songs.iter().filter_map(|song| {
-            let file = file_of(song);
-            let stored = self.index.stored(&file, &song.id)?;
-            (stored.source_hash == scanned.hash(song)).then(|| UsableSong {
-                song: song.clone(),
-                label: song.artist.clone(),
-                source_hash: stored.source_hash.clone(),
-                sound_hash: stored.sound_hash.clone(),
-                n_frames: stored.n_frames as usize,
-                seconds: stored.seconds,
-                damage: stored.damage.clone(),
-                file: self.folder.join(file),
-            })
-        });
-        usable.collect()
+        let files: Vec<Arc<Path>> =
+            self.albums.files.iter().map(|file| self.folder.join(file).into()).collect();
+        let mut usable = Vec::new();
+        for ((song, hash, stored), &album) in self.songs(scanned).zip(&self.albums.of_songs) {
+            if let Some(stored) = stored.filter(|stored| stored.source_hash == hash) {
+                usable.push(UsableSong {
+                    song: Arc::clone(song),
+                    false_label: None,
+                    source_hash: stored.source_hash,
+                    sound_hash: stored.sound_hash,
+                    n_frames: stored.n_frames as usize,
+                    seconds: stored.seconds,
+                    damage: stored.damage.clone(),
+                    file: Arc::clone(&files[album]),
+                });
+            }
+        }
+        usable
     }
 
     /// The songs that failed.
     pub(crate) fn failures(&self, scanned: &Scanned) -> Vec<SongProblem> {
         let mut failures = Vec::new();
-        for song in &scanned.corpus.songs {
-            let hash = scanned.hash(song);
+        for (song, hash) in scanned.songs() {
             if let Some(failure) = self.index.failure(&song.id)
                 && failure.source_hash == hash
             {
@@ -243,30 +313,31 @@ impl Store {
 
     /// The rows of all albums to be written, album by album, by id within an album.
     fn rows(&self, scanned: &Scanned, force: bool) -> Vec<Row> {
-        let mut albums: BTreeMap<PathBuf, BTreeMap<String, RowSource>> = BTreeMap::new();
-        for stale in self.stale(scanned, force) {
-            let song = &scanned.corpus.songs[stale.position];
-            let source = RowSource::Decode { position: stale.position };
-            albums.entry(file_of(song)).or_default().insert(song.id.clone(), source);
+        let mut albums: BTreeMap<&str, BTreeMap<&str, RowSource>> = BTreeMap::new();
+        for StaleSong { position, .. } in self.stale(scanned, force) {
+            let rows = albums.entry(self.albums.file(position)).or_default();
+            rows.insert(&scanned.corpus.songs[position].id, RowSource::Decode { position });
         }
-        let now_in: BTreeMap<&str, PathBuf> =
-            scanned.corpus.songs.iter().map(|song| (song.id.as_str(), file_of(song))).collect();
+        let songs = scanned.corpus.songs.iter().enumerate();
+        let now_in: HashMap<&str, &str> =
+            songs.map(|(position, song)| (song.id.as_str(), self.albums.file(position))).collect();
         for (file, rows) in &mut albums {
             for id in self.index.songs_in(file) {
                 // A song that moved to another album has its row there.
                 if now_in.get(id.as_str()).is_some_and(|now| now != file) {
                     continue;
                 }
-                rows.entry(id.clone()).or_insert(RowSource::Keep);
+                rows.entry(id).or_insert(RowSource::Keep);
             }
         }
         let flat = albums.into_iter().flat_map(|(file, rows)| {
-            rows.into_iter().map(move |(id, source)| Row { file: file.clone(), id, source })
+            let file: Arc<str> = file.into();
+            rows.into_iter().map(move |(id, source)| Row {
+                file: Arc::clone(&file),
+                id: id.to_owned(),
+                source,
+            })
         });
         flat.collect()
     }
-}
-
-fn file_of(song: &Song) -> PathBuf {
-    album_path(&song.artist, &song.album)
 }

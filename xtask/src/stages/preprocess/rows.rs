@@ -1,6 +1,7 @@
 //! The rows of an album's file: decoded from a song, or kept from the file as it was.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use cantus_audio::{AudioError, Decoder};
@@ -8,6 +9,7 @@ use cantus_cache::{AlbumFile, SongInfo};
 use cantus_corpus::Song;
 use cantus_mel::{LogMelPlan, MelError};
 
+use crate::digest::Digest;
 use crate::panics::contain;
 use crate::stages::scan::Scanned;
 
@@ -20,7 +22,7 @@ const MOST_SECONDS_BELIEVED: f64 = 1_200.0;
 /// A row to be written.
 pub(crate) struct Row {
     /// The file of the album, relative to the folder of spectrograms.
-    pub(crate) file: PathBuf,
+    pub(crate) file: Arc<str>,
     /// The song's id.
     pub(crate) id: String,
     /// Where its spectrogram comes from.
@@ -80,13 +82,14 @@ impl RowMaker<'_> {
             RowSource::Keep => self.keep(row),
             RowSource::Decode { position } => {
                 let song = &self.scanned.corpus.songs[*position];
-                Ok(self.decode(song).unwrap_or_else(MadeRow::Failed))
+                let hash = self.scanned.hashes[*position];
+                Ok(self.decode(song, hash).unwrap_or_else(MadeRow::Failed))
             }
         }
     }
 
     fn keep(&self, row: &Row) -> Result<MadeRow> {
-        let album = AlbumFile::open(self.folder.join(&row.file))?;
+        let album = AlbumFile::open(self.folder.join(&*row.file))?;
         let position = album
             .songs()
             .iter()
@@ -104,18 +107,15 @@ impl RowMaker<'_> {
     /// long as its file is there. The id says where that is; the stored path, which need not have
     /// been UTF-8, does not.
     fn is_there(&self, id: &str) -> bool {
-        self.scanned.hashes.contains_key(id)
+        self.scanned.has(id)
             || cantus_corpus::path_of_song_id(id)
                 .is_some_and(|path| self.scanned.corpus.root.join(path).exists())
     }
 
-    fn decode(&self, song: &Song) -> Result<MadeRow, FailedSong> {
+    fn decode(&self, song: &Song, hash: Digest) -> Result<MadeRow, FailedSong> {
         let path = self.scanned.corpus.root.join(&song.path);
-        let failed = |reason: String, hint: Option<String>| FailedSong {
-            source_hash: self.scanned.hash(song).to_owned(),
-            reason,
-            hint,
-        };
+        let failed =
+            |reason: String, hint: Option<String>| FailedSong { source_hash: hash, reason, hint };
         let work = || {
             let of_audio = |error: AudioError| failed(error.to_string(), error.hint());
             let of_mel = |error: MelError| failed(error.to_string(), mel_hint(&error));
@@ -144,7 +144,7 @@ impl RowMaker<'_> {
             album: song.album.clone(),
             title: song.title.clone(),
             source_path: song.path.to_string_lossy().into_owned(),
-            source_hash: self.scanned.hash(song).to_owned(),
+            source_hash: hash.to_string(),
             sound_hash: sound.finish(),
             start_seconds: decoder.start_seconds(),
             seconds,

@@ -1,7 +1,7 @@
 //! Albums being written: each file whole or not at all, and the index after it.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -30,9 +30,9 @@ pub(crate) struct AlbumWriting<'a> {
 }
 
 struct OpenAlbum {
-    file: PathBuf,
+    file: Arc<str>,
     writer: Option<AlbumWriter<AtomicFile>>,
-    songs: BTreeMap<String, StoredSong>,
+    songs: Vec<StoredSong>,
     /// True where rows of an older file are taken over, so that a part of it would lose some.
     replaces: bool,
 }
@@ -74,7 +74,7 @@ impl<'a> AlbumWriting<'a> {
                 if row.is_decoded() {
                     self.seconds_of_audio += info.seconds;
                 }
-                album.songs.insert(row.id.clone(), (&info).into());
+                album.songs.push(StoredSong::try_from(&info)?);
             }
             MadeRow::Failed(failure) => self.index.failed(&row.id, failure),
             MadeRow::Gone => {}
@@ -88,16 +88,16 @@ impl<'a> AlbumWriting<'a> {
         Ok(())
     }
 
-    fn open(&self, file: &Path) -> OpenAlbum {
+    fn open(&self, file: &Arc<str>) -> OpenAlbum {
         OpenAlbum {
-            file: file.to_owned(),
+            file: Arc::clone(file),
             writer: None,
-            songs: BTreeMap::new(),
+            songs: Vec::new(),
             replaces: self.index.songs_in(file).next().is_some(),
         }
     }
 
-    fn create(&self, file: &Path) -> Result<AlbumWriter<AtomicFile>> {
+    fn create(&self, file: &str) -> Result<AlbumWriter<AtomicFile>> {
         let target = AtomicFile::create(self.folder.join(file))?;
         let settings = self.front_end.key_values();
         Ok(AlbumWriter::new(target, settings, self.front_end.precision())?)
@@ -106,7 +106,7 @@ impl<'a> AlbumWriting<'a> {
     /// Puts the album that is being written in its place.
     pub(crate) fn finish_album(&mut self) -> Result<()> {
         let Some(album) = self.album.take() else { return Ok(()) };
-        let path = self.folder.join(&album.file);
+        let path = self.folder.join(&*album.file);
         match album.writer {
             Some(writer) => writer.finish()?.commit()?,
             // None of its songs can be used any more.

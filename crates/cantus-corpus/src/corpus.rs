@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rayon::slice::ParallelSliceMut;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CorpusError;
@@ -52,7 +53,9 @@ impl Corpus {
         songs: Vec<S>,
     ) -> Result<Self, CorpusError> {
         let mut songs: Vec<Arc<Song>> = songs.into_iter().map(Into::into).collect();
-        songs.sort_unstable();
+        if !songs.is_sorted() {
+            songs.par_sort_unstable();
+        }
         if let Some(pair) = songs.windows(2).find(|pair| pair[0].id == pair[1].id) {
             return Err(CorpusError::RepeatedSong { id: pair[0].id.clone() });
         }

@@ -11,7 +11,7 @@ use std::path::{Component, Path, PathBuf};
 ///
 /// `.` is dropped; the path is expected to hold neither `..` nor a root.
 pub fn song_id(relative: &Path) -> String {
-    let mut id = String::new();
+    let mut id = String::with_capacity(relative.as_os_str().len());
     for component in relative.components() {
         if component == Component::CurDir {
             continue;

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
 
 use crate::corpus::{Corpus, Song};
 use crate::error::{CorpusError, TableFault, counted};
@@ -12,9 +15,12 @@ use crate::file_list::FileList;
 use crate::problem::{Problem, ProblemKind};
 use crate::scan::{Scan, ScanOptions};
 use crate::tags::below_root;
-use crate::tsv::{Table, write_row};
+use crate::tsv::{Row, Table, write_row};
 
 const COLUMNS: [&str; 4] = ["path", "artist", "album", "title"];
+
+/// Rows whose files are looked at by all threads at once: few enough to take little room.
+const ROWS_AT_ONCE: usize = 8_192;
 
 /// Reads a corpus from a table of tab-separated values with the columns `path`, `artist`, `album`
 /// and `title`.
@@ -59,31 +65,32 @@ fn read(name: &str, bytes: &[u8], root: &Path, options: &ScanOptions) -> Result<
         Ok(_) => return Err(CorpusError::RootNotAFolder { path: root.to_owned() }),
         Err(_) => return Err(CorpusError::RootMissing { path: root.to_owned() }),
     }
-    let table = Table::parse(name, bytes, &COLUMNS)?;
-
-    let mut songs = Vec::with_capacity(table.rows.len());
+    let mut table = Table::open(name, bytes, &COLUMNS)?;
+    let mut songs = Vec::new();
     let mut list = FileList::empty(root);
-    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
-    for row in &table.rows {
-        let text = table.filled_cell(row, "path")?;
-        let artist = table.filled_cell(row, "artist")?.to_owned();
-        let album = table.filled_cell(row, "album")?.to_owned();
-        let Some(path) = path_of_song_id(text).as_deref().and_then(below_root) else {
-            return Err(table.fault(row, TableFault::PathOutside { path: text.to_owned() }));
-        };
-        let id = song_id(&path);
-        if let Some(first_line) = lines.insert(id.clone(), row.line) {
-            return Err(table.fault(row, TableFault::RepeatedSong { id, first_line }));
+    let mut lost: BTreeMap<String, u64> = BTreeMap::new();
+    let mut rows_read = 0;
+    loop {
+        let rows = table.next_rows(ROWS_AT_ONCE)?;
+        if rows.is_empty() {
+            break;
         }
-        if let Some(kind) = trouble_with(&root.join(&path), row.line) {
-            list.problems.push(Problem { path, kind });
-            continue;
+        rows_read += rows.len();
+        // In the order of the rows, whichever thread looked at their files.
+        let looked: Vec<Result<Found, CorpusError>> =
+            rows.par_iter().map(|row| look_for(&table, row, root)).collect();
+        for (row, found) in rows.iter().zip(looked) {
+            match found? {
+                Found::Song(song) => songs.push(song),
+                Found::Trouble(problem) => {
+                    let id = song_id(&problem.path);
+                    if let Some(first_line) = lost.insert(id.clone(), row.line) {
+                        return Err(table.fault(row, TableFault::RepeatedSong { id, first_line }));
+                    }
+                    list.problems.push(problem);
+                }
+            }
         }
-        let title = match table.cell(row, "title") {
-            "" => path.file_stem().map(escape_name).unwrap_or_default(),
-            title => title.to_owned(),
-        };
-        songs.push(Song { id, artist, album, title, path });
     }
     if songs.is_empty() {
         list.problems.sort_unstable();
@@ -94,11 +101,61 @@ fn read(name: &str, bytes: &[u8], root: &Path, options: &ScanOptions) -> Result<
         return Err(CorpusError::NoArtist {
             path: root.to_owned(),
             expected: format!("songs that {name} names"),
-            found: format!("{}, none of whose files can be used", counted(table.rows.len(), "row")),
+            found: format!("{}, none of whose files can be used", counted(rows_read, "row")),
             hint,
         });
     }
-    Scan::new(list, songs, options)
+    Scan::new(list, songs, options).map_err(|error| match error {
+        CorpusError::RepeatedSong { id } => {
+            repeated(name, bytes, &id).unwrap_or_else(|error| error)
+        }
+        error => error,
+    })
+}
+
+/// What a row names.
+enum Found {
+    Song(Arc<Song>),
+    Trouble(Problem),
+}
+
+fn look_for(table: &Table<'_>, row: &Row, root: &Path) -> Result<Found, CorpusError> {
+    let text = table.filled_cell(row, "path")?;
+    let artist = table.filled_cell(row, "artist")?.to_owned();
+    let album = table.filled_cell(row, "album")?.to_owned();
+    let Some(path) = path_named(text) else {
+        return Err(table.fault(row, TableFault::PathOutside { path: text.to_owned() }));
+    };
+    if let Some(kind) = trouble_with(&root.join(&path), row.line) {
+        return Ok(Found::Trouble(Problem { path, kind }));
+    }
+    let title = match table.cell(row, "title") {
+        "" => path.file_stem().map(escape_name).unwrap_or_default(),
+        title => title.to_owned(),
+    };
+    Ok(Found::Song(Arc::new(Song { id: song_id(&path), artist, album, title, path })))
+}
+
+fn path_named(text: &str) -> Option<PathBuf> {
+    path_of_song_id(text).as_deref().and_then(below_root)
+}
+
+/// The error for a song that two rows name, which no row alone could tell: of the second of them.
+fn repeated(name: &str, bytes: &[u8], id: &str) -> Result<CorpusError, CorpusError> {
+    let mut table = Table::open(name, bytes, &COLUMNS)?;
+    let mut first_line = None;
+    while let Some(row) = table.next_row()? {
+        let is_it = path_named(table.cell(&row, "path")).is_some_and(|path| song_id(&path) == id);
+        match first_line {
+            Some(first_line) if is_it => {
+                let id = id.to_owned();
+                return Ok(table.fault(&row, TableFault::RepeatedSong { id, first_line }));
+            }
+            None if is_it => first_line = Some(row.line),
+            _ => {}
+        }
+    }
+    Ok(CorpusError::RepeatedSong { id: id.to_owned() })
 }
 
 /// Writes a corpus as a table that [`from_manifest`] reads back to the same songs.

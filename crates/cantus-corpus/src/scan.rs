@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,9 +74,9 @@ pub struct Scan {
 }
 
 impl Scan {
-    pub(crate) fn new(
+    pub(crate) fn new<S: Into<Arc<Song>>>(
         list: FileList,
-        songs: Vec<Song>,
+        songs: Vec<S>,
         options: &ScanOptions,
     ) -> Result<Self, CorpusError> {
         let FileList { root, mut problems, mut notices, other_files, .. } = list;

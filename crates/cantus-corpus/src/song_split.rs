@@ -68,7 +68,7 @@ fn draw(artists: &[(&str, Vec<&Song>)], seed: u64) -> BTreeMap<String, Part> {
     let rest: Vec<usize> = counts.iter().zip(&test).map(|(count, test)| count - test).collect();
     let validation = shares_of_a_tenth(&rest, &mut Draws::new(seed, Purpose::ShareTies, 1));
 
-    let mut parts = BTreeMap::new();
+    let mut parts = Vec::new();
     for (index, (_, songs)) in artists.iter().enumerate() {
         let mut songs = songs.clone();
         Draws::new(seed, Purpose::SongOrder, index).shuffle(&mut songs);
@@ -80,10 +80,10 @@ fn draw(artists: &[(&str, Vec<&Song>)], seed: u64) -> BTreeMap<String, Part> {
             } else {
                 Part::Train
             };
-            parts.insert(song.id.clone(), part);
+            parts.push((song.id.clone(), part));
         }
     }
-    parts
+    parts.into_iter().collect()
 }
 
 /// Each artist's share of a tenth (rounded up) of all songs: its proportion rounded down, or up

@@ -185,13 +185,14 @@ impl Split {
         if !with_two_albums.is_empty() {
             warnings.push(SplitWarning::TwoAlbums { artists: with_two_albums });
         }
+        let mut present: BTreeMap<Part, BTreeSet<&str>> = BTreeMap::new();
+        for song in &corpus.songs {
+            if let Some(&part) = self.parts.get(&song.id) {
+                present.entry(part).or_default().insert(&song.artist);
+            }
+        }
         for part in Part::ALL {
-            let present: BTreeSet<&str> = corpus
-                .songs
-                .iter()
-                .filter(|song| self.parts.get(&song.id) == Some(&part))
-                .map(|song| song.artist.as_str())
-                .collect();
+            let present = present.remove(&part).unwrap_or_default();
             let absent: Vec<String> = artists
                 .keys()
                 .filter(|artist| !present.contains(*artist))

@@ -1,6 +1,7 @@
 //! A split as a file, so that anybody can train on the same one.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -82,8 +83,9 @@ impl Split {
 }
 
 fn parse(name: &str, bytes: &[u8]) -> Result<Split, CorpusError> {
-    let table = Table::parse(name, bytes, &COLUMNS)?;
-    let Some(first) = table.rows.first() else {
+    let mut table = Table::open(name, bytes, &COLUMNS)?;
+    let rows = table.next_rows(usize::MAX)?;
+    let Some(first) = rows.first() else {
         return Err(CorpusError::Table {
             table: name.to_owned(),
             line: 1,
@@ -112,8 +114,7 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Split, CorpusError> {
     };
 
     let mut parts = BTreeMap::new();
-    let mut lines = BTreeMap::new();
-    for row in &table.rows {
+    for row in &rows {
         for column in ["kind", "seed", "rng", FOLD] {
             let (here, there) = (table.cell(row, column), table.cell(first, column));
             if here != there {
@@ -126,10 +127,15 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Split, CorpusError> {
             .cell(row, "part")
             .parse()
             .map_err(|_| unknown(row, "part", "`train`, `validation` or `test`"))?;
-        if let Some(first_line) = lines.insert(id.clone(), row.line) {
-            return Err(table.fault(row, TableFault::RepeatedSong { id, first_line }));
+        match parts.entry(id) {
+            Entry::Vacant(entry) => _ = entry.insert(part),
+            Entry::Occupied(entry) => {
+                let id = entry.key().clone();
+                let is_first = |row: &&Row| table.cell(row, "song") == id;
+                let first_line = rows.iter().find(is_first).map_or(0, |row| row.line);
+                return Err(table.fault(row, TableFault::RepeatedSong { id, first_line }));
+            }
         }
-        parts.insert(id, part);
     }
     Ok(Split { kind, seed, rng, fold, parts, warnings: Vec::new() })
 }

@@ -79,7 +79,7 @@ pub fn from_tags(
 
 /// The path without `.`, if it is one below the root.
 pub(crate) fn below_root(path: &Path) -> Option<PathBuf> {
-    let mut below = PathBuf::new();
+    let mut below = PathBuf::with_capacity(path.as_os_str().len());
     for component in path.components() {
         match component {
             Component::Normal(name) => below.push(name),

@@ -9,12 +9,13 @@ use std::io::{self, Write};
 
 use crate::error::{CorpusError, TableFault};
 
-/// A table with a header.
+/// A table with a header, whose rows are read one after the other.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct Table<'a> {
     name: String,
     columns: BTreeMap<String, usize>,
-    pub(crate) rows: Vec<Row>,
+    width: usize,
+    rest: Rest<'a>,
 }
 
 /// One row.
@@ -25,12 +26,12 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<String>,
 }
 
-impl Table {
-    /// Reads a table whose header names at least these columns, in any order.
+impl<'a> Table<'a> {
+    /// Begins a table whose header names at least these columns, in any order.
     ///
     /// Empty lines and lines that start with `#` are passed over; a byte order mark and line ends
     /// of Windows are accepted.
-    pub(crate) fn parse(name: &str, bytes: &[u8], needed: &[&str]) -> Result<Self, CorpusError> {
+    pub(crate) fn open(name: &str, bytes: &'a [u8], needed: &[&str]) -> Result<Self, CorpusError> {
         let fail = |line, fault| CorpusError::Table { table: name.to_owned(), line, fault };
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
@@ -39,16 +40,11 @@ impl Table {
                 return Err(fail(1 + breaks.count() as u64, TableFault::NotUtf8));
             }
         };
-        let mut rows = Vec::new();
         let mut rest = Rest { text, line: 1 };
-        while let Some(row) = rest.next_row().map_err(|(line, fault)| fail(line, fault))? {
-            rows.push(row);
-        }
-        if rows.is_empty() {
+        let Some(header) = rest.next_row().map_err(|(line, fault)| fail(line, fault))? else {
             let expected = needed.iter().map(ToString::to_string).collect();
             return Err(fail(1, TableFault::NoHeader { expected }));
-        }
-        let header = rows.remove(0);
+        };
         let width = header.cells.len();
         let mut columns = BTreeMap::new();
         for (index, name) in header.cells.iter().enumerate() {
@@ -65,11 +61,30 @@ impl Table {
             let found = header.cells;
             return Err(fail(header.line, TableFault::MissingColumns { missing, found }));
         }
-        if let Some(row) = rows.iter().find(|row| row.cells.len() != width) {
-            let fault = TableFault::Width { expected: width, found: row.cells.len() };
-            return Err(fail(row.line, fault));
+        Ok(Self { name: name.to_owned(), columns, width, rest })
+    }
+
+    /// The next row; none at the end.
+    pub(crate) fn next_row(&mut self) -> Result<Option<Row>, CorpusError> {
+        let row = self.rest.next_row().map_err(|(line, fault)| self.fault_at(line, fault))?;
+        match row {
+            Some(row) if row.cells.len() != self.width => {
+                let fault = TableFault::Width { expected: self.width, found: row.cells.len() };
+                Err(self.fault(&row, fault))
+            }
+            row => Ok(row),
         }
-        Ok(Self { name: name.to_owned(), columns, rows })
+    }
+
+    /// The next rows, at most so many; none at the end.
+    pub(crate) fn next_rows(&mut self, most: usize) -> Result<Vec<Row>, CorpusError> {
+        let mut rows = Vec::new();
+        while rows.len() < most
+            && let Some(row) = self.next_row()?
+        {
+            rows.push(row);
+        }
+        Ok(rows)
     }
 
     /// The cell of a column that the header was asked to name.
@@ -91,11 +106,16 @@ impl Table {
 
     /// An error in this row.
     pub(crate) fn fault(&self, row: &Row, fault: TableFault) -> CorpusError {
-        CorpusError::Table { table: self.name.clone(), line: row.line, fault }
+        self.fault_at(row.line, fault)
+    }
+
+    fn fault_at(&self, line: u64, fault: TableFault) -> CorpusError {
+        CorpusError::Table { table: self.name.clone(), line, fault }
     }
 }
 
 /// What is still to be read, and the line it starts in.
+#[derive(Debug)]
 struct Rest<'a> {
     text: &'a str,
     line: u64,
@@ -189,8 +209,10 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> Result<Table, CorpusError> {
-        Table::parse("t.tsv", text.as_bytes(), &["a", "b"])
+    fn parse(text: &str) -> Result<(Table<'_>, Vec<Row>), CorpusError> {
+        let mut table = Table::open("t.tsv", text.as_bytes(), &["a", "b"])?;
+        let rows = table.next_rows(usize::MAX)?;
+        Ok((table, rows))
     }
 
     fn fault(text: &str) -> (u64, TableFault) {
@@ -202,16 +224,16 @@ mod tests {
 
     #[test]
     fn comments_empty_lines_a_byte_order_mark_and_windows_line_ends_are_passed_over() {
-        let table = parse("\u{feff}# note\r\nb\tx\ta\r\n\r\n# \"\n1\t\t\"2\"\r\n").unwrap();
-        assert_eq!(table.rows, [Row { line: 5, cells: ["1", "", "2"].map(String::from).to_vec() }]);
-        assert_eq!(table.cell(&table.rows[0], "a"), "2");
-        assert_eq!(table.cell(&table.rows[0], "b"), "1");
+        let (table, rows) = parse("\u{feff}# note\r\nb\tx\ta\r\n\r\n# \"\n1\t\t\"2\"\r\n").unwrap();
+        assert_eq!(rows, [Row { line: 5, cells: ["1", "", "2"].map(String::from).to_vec() }]);
+        assert_eq!(table.cell(&rows[0], "a"), "2");
+        assert_eq!(table.cell(&rows[0], "b"), "1");
     }
 
     #[test]
     fn line_numbers_count_the_breaks_inside_cells() {
-        let table = parse("a\tb\n\"1\n1\"\t2\n3\t4\n").unwrap();
-        assert_eq!(table.rows[1].line, 4);
+        let (_, rows) = parse("a\tb\n\"1\n1\"\t2\n3\t4\n").unwrap();
+        assert_eq!(rows[1].line, 4);
     }
 
     #[test]
@@ -237,7 +259,7 @@ mod tests {
         for (table, line, expected) in cases {
             assert_eq!(fault(table), (line, expected), "{table:?}");
         }
-        let error = Table::parse("t.tsv", b"a\tb\n1\t\xFF\n", &["a"]).unwrap_err();
+        let error = Table::open("t.tsv", b"a\tb\n1\t\xFF\n", &["a"]).unwrap_err();
         assert_eq!(
             error.to_string(),
             "t.tsv, line 2: found bytes that are not UTF-8; expected UTF-8 text"
@@ -256,9 +278,10 @@ mod tests {
             for (a, b) in &rows {
                 write_row(&mut bytes, &[a, b]).unwrap();
             }
-            let table = Table::parse("t", &bytes, &["a", "b"]).unwrap();
+            let mut table = Table::open("t", &bytes, &["a", "b"]).unwrap();
             let back: Vec<_> = table
-                .rows
+                .next_rows(usize::MAX)
+                .unwrap()
                 .iter()
                 .map(|row| (row.cells[0].clone(), row.cells[1].clone()))
                 .collect();
@@ -267,8 +290,8 @@ mod tests {
 
         #[test]
         fn any_text_is_read_or_refused(text in "[\t\n\r\"#ab]{0,30}") {
-            if let Ok(table) = parse(&text) {
-                let widths: Vec<_> = table.rows.iter().map(|row| row.cells.len()).collect();
+            if let Ok((_, rows)) = parse(&text) {
+                let widths: Vec<_> = rows.iter().map(|row| row.cells.len()).collect();
                 prop_assert!(widths.windows(2).all(|pair| pair[0] == pair[1]));
             }
         }

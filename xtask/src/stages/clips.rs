@@ -114,7 +114,7 @@ pub(crate) fn add_to_fingerprint(
             .songs
             .iter()
             .map(|usable| (&usable.song.id, format!("{}\t{}", usable.label(), usable.source_hash)));
-        builder = builder.input_set(format!("{name} songs"), songs);
+        builder = builder.input_in_order(format!("{name} songs"), songs);
     }
     builder
 }

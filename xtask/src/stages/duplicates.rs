@@ -60,12 +60,12 @@ pub(crate) fn check(
     let path = path(store, songs);
     let stage = Stage::new("duplicates").after("preprocess").output(&path);
     let options = options(store);
-    let sounds = songs.iter().map(|song| (song.song.id.as_str(), song.sound_hash.to_string()));
+    let sounds = songs.iter().map(|song| (&song.song.id, song.sound_hash));
     let wanted = Fingerprint::builder("duplicates", FORMAT_VERSION)
         .setting("words", options.words)
         .setting("bits", options.bits)
         .setting("most_bit_errors", options.most_bit_errors)
-        .input_set("songs", sounds)
+        .input_in_order("songs", sounds)
         .build();
     let saved = Fingerprint::load(fingerprint_path(&path))?;
     let freshness = stage.check(&saved, &wanted, force);

@@ -35,7 +35,7 @@ pub(crate) struct Scanned {
 
 impl Scanned {
     /// The songs with the hashes of their files.
-    pub(crate) fn songs(&self) -> impl Iterator<Item = (&Arc<Song>, Digest)> {
+    pub(crate) fn songs(&self) -> impl ExactSizeIterator<Item = (&Arc<Song>, Digest)> {
         self.corpus.songs.iter().zip(self.hashes.iter().copied())
     }
 
@@ -284,16 +284,17 @@ fn changes(before: &ItemTable, now: &ItemTable) -> Vec<Reason> {
 }
 
 fn wanted(config: &Config, scanned: &Scanned) -> Result<Fingerprint> {
-    let songs = scanned.songs().map(|(song, hash)| (&song.id, hash.to_string()));
-    let names = scanned
-        .corpus
-        .songs
-        .iter()
-        .map(|song| (&song.id, format!("{}\t{}\t{}", song.artist, song.album, song.title)));
+    let songs = scanned.songs().map(|(song, hash)| (&song.id, hash));
+    let names = scanned.corpus.songs.iter().map(|song| {
+        let Song { id, artist, album, title, .. } = &**song;
+        (id, format!("{artist}\t{album}\t{title}"))
+    });
+    let (songs, labels) =
+        rayon::join(|| Input::of_items_in_order(songs), || Input::of_items_in_order(names));
     Ok(Fingerprint::builder("scan", FORMAT_VERSION)
         .setting("layout", serde_json::to_string(&config.layout)?)
-        .input_set(SONGS, songs)
-        .input_set("labels", names)
+        .input_summed(SONGS, songs)
+        .input_summed("labels", labels)
         .build())
 }
 

@@ -35,10 +35,8 @@ pub(crate) fn stage(run: &Path) -> Stage {
 
 /// What the split is made of: the songs that have a spectrogram, and the seed.
 pub(crate) fn wanted(config: &Config, usable: &Corpus) -> Fingerprint {
-    let names = usable
-        .songs
-        .iter()
-        .map(|song| (song.id.as_str(), format!("{}\t{}", song.artist, song.album)));
+    let names =
+        usable.songs.iter().map(|song| (&song.id, format!("{}\t{}", song.artist, song.album)));
     let mut builder = Fingerprint::builder("split", FORMAT_VERSION)
         .setting("split", config.split)
         .setting("seed", config.seed)
@@ -46,7 +44,7 @@ pub(crate) fn wanted(config: &Config, usable: &Corpus) -> Fingerprint {
     if let Some(fold) = config.fold {
         builder = builder.setting("fold", fold);
     }
-    builder.input_set("songs", names).build()
+    builder.input_in_order("songs", names).build()
 }
 
 /// Deals the songs to the parts.

@@ -161,7 +161,7 @@ impl Trial {
         let mut seconds = StageSeconds::default();
         let force = |stage: StageName| session.force && stage == last;
         let started = Instant::now();
-        let scanned = scan::scan(session, &self.config, &self.source)?;
+        let (scanned, mut store) = Store::open(session, &self.config, &self.source)?;
         let (_, freshness) = scan::freshness(session, &self.config, &self.source, &scanned)?;
         if !freshness.is_fresh() {
             scan::save(session, &self.config, &self.source, &scanned)?;
@@ -171,7 +171,6 @@ impl Trial {
             tracing::info!("{notice}");
         }
 
-        let mut store = Store::open(session, &self.config, &self.source, &scanned);
         if store.folder().exists() {
             store.save_index()?;
         }
@@ -405,16 +404,14 @@ impl Trial {
 
     /// The spectrograms, and the songs of them that the trial uses.
     pub(crate) fn spectrograms(&self, session: &Session) -> Result<(Store, Vec<UsableSong>)> {
-        let scanned = scan::scan(session, &self.config, &self.source)?;
-        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let (scanned, store) = Store::open(session, &self.config, &self.source)?;
         let usable = self.songs(session, &store, &scanned, StageName::Split)?.usable;
         Ok((store, usable))
     }
 
     /// What is stored of the corpus now.
     pub(crate) fn stored(&self, session: &Session) -> Result<Stored> {
-        let scanned = scan::scan(session, &self.config, &self.source)?;
-        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let (scanned, store) = Store::open(session, &self.config, &self.source)?;
         let usable = store.usable(&scanned);
         let artists = corpus_of(&usable, &scanned)?.summary();
         Ok(Stored {
@@ -428,8 +425,7 @@ impl Trial {
 
     /// What the parts of the split hold.
     pub(crate) fn parts(&self, session: &Session) -> Result<Vec<PartCounts>> {
-        let scanned = scan::scan(session, &self.config, &self.source)?;
-        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let (scanned, store) = Store::open(session, &self.config, &self.source)?;
         let songs = self.songs(session, &store, &scanned, StageName::Split)?;
         let split = split::read(&songs, &self.run)?;
         Ok(report::part_counts(&self.config, &songs, &split))
@@ -437,8 +433,7 @@ impl Trial {
 
     /// What is stale now, and why, without running anything.
     pub(crate) fn outlook(&self, session: &Session, last: StageName) -> Result<Outlook> {
-        let scanned = scan::scan(session, &self.config, &self.source)?;
-        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let (scanned, store) = Store::open(session, &self.config, &self.source)?;
         let force = |stage: StageName| session.force && stage == last;
         let preprocess = store.freshness(&scanned, force(StageName::Preprocess));
         let all_decoded = preprocess.1.is_fresh();
@@ -465,7 +460,9 @@ impl Trial {
             }
             stages.push((stage, freshness));
         }
-        let Songs { unusable, damaged, .. } = songs;
+        let Songs { unusable, damaged, usable, corpus, expected_split, .. } = songs;
+        // Taking a million songs apart takes time, which nobody has to wait for.
+        rayon::spawn(move || drop((usable, corpus, expected_split, store, scanned)));
         Ok(Outlook { plan: Plan::explain(stages)?, unusable, damaged, resumes_after_epoch })
     }
 
@@ -476,8 +473,7 @@ impl Trial {
         session: &Session,
         name: StageName,
     ) -> Result<Option<(String, Freshness)>> {
-        let scanned = scan::scan(session, &self.config, &self.source)?;
-        let store = Store::open(session, &self.config, &self.source, &scanned);
+        let (scanned, store) = Store::open(session, &self.config, &self.source)?;
         let songs = self.songs(session, &store, &scanned, name)?;
         let (stage, wanted, _) = self.check(session, name, &songs, false)?;
         let runs = self.run.parent().context("a run lies in the folder of its corpus")?;

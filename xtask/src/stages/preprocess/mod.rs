@@ -22,7 +22,7 @@ use crate::ordered::for_each_in_order;
 use crate::outcome::Outcome;
 use crate::session::{Session, SongProblem};
 use crate::settings::Config;
-use crate::stages::scan::Scanned;
+use crate::stages::scan::{self, Scanned};
 
 use album_file::album_path;
 pub(crate) use album_file::readable;
@@ -126,22 +126,23 @@ impl UsableSong {
 }
 
 impl Store {
-    /// Opens the folder of spectrograms that these settings make, and looks at what it holds of
-    /// the scanned songs.
+    /// Looks at the corpus and opens the folder of spectrograms that these settings make, with what it
+    /// holds of the corpus' songs.
     pub(crate) fn open(
         session: &Session,
         config: &Config,
         source: &CorpusSource,
-        scanned: &Scanned,
-    ) -> Self {
+    ) -> Result<(Scanned, Self)> {
         let front_end = FrontEnd::new(config, FORMAT_VERSION);
         let folder = session.data.cache(&source.store).join(front_end.folder_name());
-        let mut index = Index::load(&folder);
+        let (scanned, mut index) =
+            rayon::join(|| scan::scan(session, config, source), || Index::load(&folder));
+        let scanned = scanned?;
         let albums = Albums::of(&scanned.corpus.songs);
         for file in &albums.files {
             index.look_at(&folder, file, front_end.key_values());
         }
-        Self { folder, front_end, index, albums }
+        Ok((scanned, Self { folder, front_end, index, albums }))
     }
 
     /// Saves what a look at the folder found.
@@ -233,7 +234,7 @@ impl Store {
     pub(crate) fn usable(&self, scanned: &Scanned) -> Vec<UsableSong> {
         let files: Vec<Arc<Path>> =
             self.albums.files.iter().map(|file| self.folder.join(file).into()).collect();
-        let mut usable = Vec::new();
+        let mut usable = Vec::with_capacity(scanned.hashes.len());
         for ((song, hash, stored), &album) in self.songs(scanned).zip(&self.albums.of_songs) {
             if let Some(stored) = stored.filter(|stored| stored.source_hash == hash) {
                 usable.push(UsableSong {

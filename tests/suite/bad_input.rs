@@ -207,7 +207,7 @@ fn tags_are_refused_where_a_table_names_the_songs() {
     checkout.bytes("list.tsv", b"path\tartist\talbum\ttitle\n");
     for corpus in ["music/list.tsv", "freemusic-small"] {
         let ended = checkout.run(&["train", "--corpus", corpus, "--layout", "tags"]);
-        ended.expect_code(1).expect_error(&["--layout tags", corpus, "hint:"]);
+        ended.expect_code(2).expect_error(&["--layout tags", corpus, "hint:"]);
     }
 }
 

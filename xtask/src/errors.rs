@@ -42,11 +42,9 @@ fn text(error: &Error) -> String {
 #[derive(Debug)]
 pub(crate) struct BadUsage(String);
 
-impl BadUsage {
-    /// What does not go together and, after an empty line and `hint: `, what does.
-    pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
-    }
+/// Says what does not go together and, after an empty line and `hint: `, what does.
+pub(crate) fn bad_usage<T>(message: impl Into<String>) -> anyhow::Result<T> {
+    Err(BadUsage(message.into()).into())
 }
 
 impl fmt::Display for BadUsage {

@@ -37,8 +37,7 @@ pub struct Corpus {
     /// The folder that every song's path starts from.
     #[serde(with = "crate::escape::as_text")]
     pub root: PathBuf,
-    /// The songs, sorted by the bytes of their ids; shared, since selections of them are made of the
-    /// same.
+    /// The songs, sorted by the bytes of their ids; shared with the selections that are made of them.
     pub songs: Vec<Arc<Song>>,
 }
 

@@ -34,7 +34,7 @@ const ROWS_AT_ONCE: usize = 8_192;
 /// # Errors
 ///
 /// [`CorpusError::Io`] if the table cannot be read, [`CorpusError::Table`] with the line if there
-/// is a fault in it, [`CorpusError::RootMissing`] and [`CorpusError::RootNotAFolder`],
+/// is a fault in it (of songs that are there twice, the one that comes first by its id), [`CorpusError::RootMissing`] and [`CorpusError::RootNotAFolder`],
 /// [`CorpusError::NoArtist`] if none of its songs is there, [`CorpusError::CapOfZero`].
 pub fn from_manifest(
     manifest: &Path,

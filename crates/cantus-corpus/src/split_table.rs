@@ -84,37 +84,40 @@ impl Split {
 
 fn parse(name: &str, bytes: &[u8]) -> Result<Split, CorpusError> {
     let mut table = Table::open(name, bytes, &COLUMNS)?;
-    let rows = table.next_rows(usize::MAX)?;
-    let Some(first) = rows.first() else {
+    let Some(first) = table.next_row()? else {
         return Err(CorpusError::Table {
             table: name.to_owned(),
             line: 1,
             fault: TableFault::NoRows,
         });
     };
-    let unknown = |row: &Row, column: &'static str, expected: &'static str| {
+    let first = &first;
+    let unknown = |table: &Table<'_>, row: &Row, column: &'static str, expected: &'static str| {
         let found = table.cell(row, column).to_owned();
         table.fault(row, TableFault::UnknownValue { column, found, expected })
     };
     let kind: SplitKind = table
         .cell(first, "kind")
         .parse()
-        .map_err(|_| unknown(first, "kind", "`song` or `album`"))?;
+        .map_err(|_| unknown(&table, first, "kind", "`song` or `album`"))?;
     let seed: u64 = table
         .cell(first, "seed")
         .parse()
-        .map_err(|_| unknown(first, "seed", "a whole number below 2^64"))?;
+        .map_err(|_| unknown(&table, first, "seed", "a whole number below 2^64"))?;
     let rng: SplitRng = table
         .cell(first, "rng")
         .parse()
-        .map_err(|_| unknown(first, "rng", "`cantus` or `original`"))?;
+        .map_err(|_| unknown(&table, first, "rng", "`cantus` or `original`"))?;
     let fold = match table.cell(first, FOLD) {
         "" => None,
-        text => Some(text.parse().map_err(|_| unknown(first, FOLD, "a fold such as `2/4`"))?),
+        text => {
+            Some(text.parse().map_err(|_| unknown(&table, first, FOLD, "a fold such as `2/4`"))?)
+        }
     };
 
     let mut parts = BTreeMap::new();
-    for row in &rows {
+    let mut next = Some(first.clone());
+    while let Some(row) = &next {
         for column in ["kind", "seed", "rng", FOLD] {
             let (here, there) = (table.cell(row, column), table.cell(first, column));
             if here != there {
@@ -126,16 +129,27 @@ fn parse(name: &str, bytes: &[u8]) -> Result<Split, CorpusError> {
         let part: Part = table
             .cell(row, "part")
             .parse()
-            .map_err(|_| unknown(row, "part", "`train`, `validation` or `test`"))?;
+            .map_err(|_| unknown(&table, row, "part", "`train`, `validation` or `test`"))?;
         match parts.entry(id) {
             Entry::Vacant(entry) => _ = entry.insert(part),
             Entry::Occupied(entry) => {
                 let id = entry.key().clone();
-                let is_first = |row: &&Row| table.cell(row, "song") == id;
-                let first_line = rows.iter().find(is_first).map_or(0, |row| row.line);
+                let first_line = line_of(name, bytes, &id)?;
                 return Err(table.fault(row, TableFault::RepeatedSong { id, first_line }));
             }
         }
+        next = table.next_row()?;
     }
     Ok(Split { kind, seed, rng, fold, parts, warnings: Vec::new() })
+}
+
+/// The line of the first row that names a song.
+fn line_of(name: &str, bytes: &[u8], id: &str) -> Result<u64, CorpusError> {
+    let mut table = Table::open(name, bytes, &COLUMNS)?;
+    while let Some(row) = table.next_row()? {
+        if table.cell(&row, "song") == id {
+            return Ok(row.line);
+        }
+    }
+    Ok(0)
 }

@@ -16,10 +16,12 @@ pub(crate) struct Table<'a> {
     columns: BTreeMap<String, usize>,
     width: usize,
     rest: Rest<'a>,
+    /// A fault behind rows that were handed out before it is told.
+    fault: Option<CorpusError>,
 }
 
 /// One row.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
     /// The line where it starts, from 1.
     pub(crate) line: u64,
@@ -61,7 +63,7 @@ impl<'a> Table<'a> {
             let found = header.cells;
             return Err(fail(header.line, TableFault::MissingColumns { missing, found }));
         }
-        Ok(Self { name: name.to_owned(), columns, width, rest })
+        Ok(Self { name: name.to_owned(), columns, width, rest, fault: None })
     }
 
     /// The next row; none at the end.
@@ -76,13 +78,23 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The next rows, at most so many; none at the end.
+    /// The next rows, at most so many; none at the end. Rows before a faulty one are handed out, and the
+    /// fault is told when more are asked for.
     pub(crate) fn next_rows(&mut self, most: usize) -> Result<Vec<Row>, CorpusError> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         let mut rows = Vec::new();
-        while rows.len() < most
-            && let Some(row) = self.next_row()?
-        {
-            rows.push(row);
+        while rows.len() < most {
+            match self.next_row() {
+                Ok(Some(row)) => rows.push(row),
+                Ok(None) => break,
+                Err(fault) if rows.is_empty() => return Err(fault),
+                Err(fault) => {
+                    self.fault = Some(fault);
+                    break;
+                }
+            }
         }
         Ok(rows)
     }
@@ -212,6 +224,7 @@ mod tests {
     fn parse(text: &str) -> Result<(Table<'_>, Vec<Row>), CorpusError> {
         let mut table = Table::open("t.tsv", text.as_bytes(), &["a", "b"])?;
         let rows = table.next_rows(usize::MAX)?;
+        assert_eq!(table.next_rows(1)?, []);
         Ok((table, rows))
     }
 

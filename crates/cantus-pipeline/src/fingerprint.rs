@@ -323,8 +323,8 @@ impl FingerprintBuilder {
         self
     }
 
-    /// The same of items that come in order of their ids, none twice: without keeping a million of them.
-    /// In another order they have another digest.
+    /// Adds many inputs as one, as [`input_set`](Self::input_set) does, without keeping a million of them:
+    /// so they must come in order of their ids, none twice. In another order they have another digest.
     #[must_use]
     pub fn input_in_order<I, D>(
         self,

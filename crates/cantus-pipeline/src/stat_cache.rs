@@ -50,19 +50,28 @@ impl Entries {
 
     /// All of them but those that `is_left_out` names, in the form of the file.
     fn merged(&self, is_left_out: impl Fn(&Path) -> bool) -> SavedEntries {
-        let mut hashed: Vec<(&[u8], Entry)> = Vec::new();
-        for (path, entry) in &self.hashed {
-            if !is_left_out(path) {
-                hashed.extend(path_bytes(path).map(|path| (path, *entry)));
-            }
-        }
-        let before = self.saved.iter().filter(|(path, _)| {
-            path_of(path)
-                .is_some_and(|path| !self.hashed.contains_key(&path) && !is_left_out(&path))
-        });
-        hashed.extend(before);
+        let mut hashed: Vec<(&[u8], Entry)> = self
+            .hashed
+            .iter()
+            .filter_map(|(path, entry)| Some((path_bytes(path)?, *entry)))
+            .collect();
         hashed.sort_unstable_by_key(|(path, _)| *path);
-        SavedEntries::from_sorted(hashed.into_iter())
+        let mut hashed = hashed.into_iter().peekable();
+        let mut saved = self.saved.iter().peekable();
+        let in_order = std::iter::from_fn(|| match (hashed.peek(), saved.peek()) {
+            (Some((new, _)), Some((old, _))) if old < new => saved.next(),
+            (Some((new, _)), Some((old, _))) => {
+                if new == old {
+                    saved.next();
+                }
+                hashed.next()
+            }
+            (Some(_), None) => hashed.next(),
+            (None, _) => saved.next(),
+        });
+        let is_kept =
+            |(path, _): &(&[u8], Entry)| path_of(path).is_some_and(|path| !is_left_out(path));
+        SavedEntries::from_sorted(in_order.filter(is_kept), self.saved.as_bytes().len())
     }
 
     fn len(&self) -> usize {
@@ -176,7 +185,7 @@ impl StatCache {
         Ok(blake3::Hash::from_bytes(self.digest_of_file(path)?).to_hex().to_string())
     }
 
-    /// The same as 32 bytes, of which a million take little room.
+    /// The digest of a file's content as 32 bytes, a quarter of the room that its text takes.
     ///
     /// # Errors
     ///
@@ -388,6 +397,34 @@ mod tests {
         again.hash_file(&songs[0]).unwrap();
         assert_eq!(again.counts(), StatCacheCounts { hashed: 0, reused: 1 });
         assert_eq!(again.len(), 1);
+    }
+
+    #[test]
+    fn what_was_hashed_again_replaces_what_was_saved_wherever_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = folder.path().join("stat-cache");
+        let songs = ["a", "b", "c", "d"].map(|name| folder.path().join(name));
+        let cache = StatCache::open(&saved).unwrap();
+        for song in &songs[1..3] {
+            settled(song, b"music");
+            cache.hash_file(song).unwrap();
+        }
+        cache.save().unwrap();
+        let again = StatCache::open(&saved).unwrap();
+        for (song, content) in songs.iter().zip([b"first", b"other", b"music", b"after"]) {
+            if content != b"music" {
+                settled(song, content);
+            }
+            assert_eq!(again.hash_file(song).unwrap(), content_digest(content));
+        }
+        assert_eq!((again.counts(), again.len()), (counts(3, 1), 4));
+        again.save().unwrap();
+        let last = StatCache::open(&saved).unwrap();
+        assert_eq!(last.len(), 4);
+        for (song, content) in songs.iter().zip([b"first", b"other", b"music", b"after"]) {
+            assert_eq!(last.hash_file(song).unwrap(), content_digest(content));
+        }
+        assert_eq!(last.counts(), counts(0, 4));
     }
 
     #[test]

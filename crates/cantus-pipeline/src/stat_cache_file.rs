@@ -11,7 +11,7 @@
 //! Numbers are little-endian. In memory it stays as it is in the file, and an entry is found by bisection: a
 //! million entries take 190 MB there and here, and no time to parse.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::stat_cache::{Entry, Stat};
 
@@ -29,13 +29,17 @@ pub(crate) struct SavedEntries {
 }
 
 impl SavedEntries {
-    /// Takes entries that are in order of their paths, none of which is there twice.
+    /// Takes entries that are in order of their paths, none of which is there twice, and that may take
+    /// so many bytes.
     pub(crate) fn from_sorted<'a>(
-        entries: impl ExactSizeIterator<Item = (&'a [u8], Entry)>,
+        entries: impl Iterator<Item = (&'a [u8], Entry)>,
+        expected_bytes: usize,
     ) -> Self {
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend((entries.len() as u64).to_le_bytes());
-        let mut starts = Vec::with_capacity(entries.len());
+        let mut bytes = Vec::with_capacity(expected_bytes);
+        bytes.extend(MAGIC);
+        // Their count comes here.
+        bytes.extend([0; 8]);
+        let mut starts = Vec::new();
         for (path, entry) in entries {
             starts.push(bytes.len());
             bytes.extend((path.len() as u32).to_le_bytes());
@@ -48,6 +52,7 @@ impl SavedEntries {
             bytes.extend(entry.hashed_at.to_le_bytes());
             bytes.extend(entry.digest);
         }
+        bytes[MAGIC.len()..][..8].copy_from_slice(&(starts.len() as u64).to_le_bytes());
         let digest = blake3::hash(&bytes);
         bytes.extend(digest.as_bytes());
         Self { bytes, starts }
@@ -143,9 +148,9 @@ pub(crate) fn path_bytes(path: &Path) -> Option<&[u8]> {
 
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere not all bytes are a path")]
-pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
+pub(crate) fn path_of(bytes: &[u8]) -> Option<&Path> {
     use std::os::unix::ffi::OsStrExt;
-    Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))
+    Some(Path::new(std::ffi::OsStr::from_bytes(bytes)))
 }
 
 /// Paths that are not Unicode are hashed anew each time here.
@@ -155,8 +160,8 @@ pub(crate) fn path_bytes(path: &Path) -> Option<&[u8]> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn path_of(bytes: &[u8]) -> Option<PathBuf> {
-    std::str::from_utf8(bytes).ok().map(PathBuf::from)
+pub(crate) fn path_of(bytes: &[u8]) -> Option<&Path> {
+    std::str::from_utf8(bytes).ok().map(Path::new)
 }
 
 #[cfg(test)]
@@ -179,7 +184,8 @@ mod tests {
     }
 
     fn saved(entries: &[(Vec<u8>, Entry)]) -> SavedEntries {
-        SavedEntries::from_sorted(entries.iter().map(|(path, entry)| (path.as_slice(), *entry)))
+        let entries = entries.iter().map(|(path, entry)| (path.as_slice(), *entry));
+        SavedEntries::from_sorted(entries, 0)
     }
 
     fn encoded() -> Vec<u8> {
@@ -208,7 +214,7 @@ mod tests {
         let entry = some_entries()[0].1;
         let read =
             SavedEntries::decode(saved(&[(odd.clone(), entry)]).as_bytes().to_vec()).unwrap();
-        assert_eq!(read.get(path_bytes(&path_of(&odd).unwrap()).unwrap()), Some(entry));
+        assert_eq!(read.get(path_bytes(path_of(&odd).unwrap()).unwrap()), Some(entry));
     }
 
     #[test]

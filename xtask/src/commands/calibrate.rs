@@ -10,12 +10,13 @@ use cantus_cache::{ClipRule, Precision, SpectrogramStore};
 use cantus_corpus::{Part, Split};
 use cantus_crnn::OpenSet;
 use cantus_eval::area_under_roc;
+use cantus_pipeline::Verdict;
 use cantus_train::ClipSet;
 use serde::Serialize;
 
 use crate::cli::{CalibrateFlags, CommonFlags};
 use crate::commands::{print, print_json, status};
-use crate::errors::BadUsage;
+use crate::errors::bad_usage;
 use crate::named_output;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -71,38 +72,32 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     let mut configs = flags.trial.trials()?;
     let (Some(config), true) = (configs.pop(), configs.is_empty()) else {
-        return Err(BadUsage::new(
-            "`calibrate` is about one trial\n\nhint: give each list a single value",
-        )
-        .into());
+        return bad_usage("`calibrate` is about one trial\n\nhint: give each list a single value");
     };
     if config.shuffle_labels {
-        return Err(BadUsage::new(
-            "names dealt by lot are nobody's: there is nothing to calibrate",
-        )
-        .into());
+        return bad_usage("names dealt by lot are nobody's: there is nothing to calibrate");
     }
     let out = flags.out.as_deref().map(named_output::place).transpose()?;
     let groups = usize::from(flags.groups);
     if common.dry_run {
-        let outcome = status::run(common, &flags.trial, true, StageName::Train, progress)?;
-        let session = Session::reading(common, progress)?;
-        let trial = Trial::new(&session, config)?;
-        let songs = trial.usable(&session)?;
-        // Where nothing is decoded yet, nobody knows.
-        if !songs.is_empty() {
-            refuse_what_cannot_be(&trial, &clips::labels(&songs), groups)?;
-        }
-        progress.say(format!(
-            "then {}, each without the artists of one group",
-            count(groups, "training")
-        ));
-        return Ok(outcome);
+        return Session::reading(common, progress)?.run(|session| {
+            let trial = Trial::new(session, config)?;
+            let outlook = status::show(common, session, &trial, true, StageName::Train)?;
+            // Before all songs are decoded nobody knows how many artists there are.
+            if outlook.plan.verdict("preprocess") == Some(&Verdict::Fresh) {
+                let songs = trial.usable(session)?;
+                refuse_what_cannot_be(&trial, &clips::labels(&songs), groups)?;
+            }
+            let trainings = count(groups, "training");
+            progress.say(format!("then {trainings}, each without the artists of one group"));
+            Ok(Outcome::Done)
+        });
     }
     // What `--force` makes anew is the calibration, and not trainings of hours.
-    let flags = &CommonFlags { force: false, ..common.clone() };
-    Session::writing(flags, progress)?.run(|session| {
-        let Some(calibrated) = calibrate(session, config, groups, out)? else {
+    let without_force = &CommonFlags { force: false, ..common.clone() };
+    Session::writing(without_force, progress)?.run(|session| {
+        let trial = Trial::new(session, config)?;
+        let Some(calibrated) = calibrate(session, &trial, groups, out)? else {
             return Ok(session.interrupted());
         };
         if common.json {
@@ -115,8 +110,8 @@ pub(crate) fn run(
 }
 
 /// Makes the calibrated model of a run again; its trainings are made again only as far as needed.
-pub(super) fn again(session: &Session, config: Config, groups: u16) -> Result<Outcome> {
-    let calibrated = calibrate(session, config, usize::from(groups), None)?;
+pub(super) fn again(session: &Session, trial: &Trial, groups: u16) -> Result<Outcome> {
+    let calibrated = calibrate(session, trial, usize::from(groups), None)?;
     Ok(if calibrated.is_some() { Outcome::Done } else { Outcome::Interrupted })
 }
 
@@ -146,17 +141,16 @@ fn refuse_what_cannot_be(trial: &Trial, labels: &[String], groups: usize) -> Res
 /// Calibrates a trial's model in `out`, or beside it; nothing where the user asked for a stop.
 fn calibrate(
     session: &Session,
-    config: Config,
+    trial: &Trial,
     groups: usize,
     out: Option<PathBuf>,
 ) -> Result<Option<Calibrated>> {
-    let trial = Trial::new(session, config)?;
     // What can be refused is refused before hours go into a training.
     if trial.bring_up_to_date(session, StageName::Preprocess)?.outcome == Outcome::Interrupted {
         return Ok(None);
     }
     let songs = trial.usable(session)?;
-    refuse_what_cannot_be(&trial, &clips::labels(&songs), groups)?;
+    refuse_what_cannot_be(trial, &clips::labels(&songs), groups)?;
     if trial.bring_up_to_date(session, StageName::Train)?.outcome == Outcome::Interrupted {
         return Ok(None);
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::{CommonFlags, ExportFlags};
 use crate::commands::{print, print_json, status};
 use crate::data_folder::DataFolder;
-use crate::errors::BadUsage;
+use crate::errors::bad_usage;
 use crate::named_output;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -52,18 +52,16 @@ pub(crate) fn run(
     let common = &CommonFlags { force: false, ..common.clone() };
     if let Some(given) = &flags.weights {
         if flags.trial != TrialFlags::default() {
-            return Err(BadUsage::new(
+            return bad_usage(
                 "`--weights` names a network that is there, and the other flags a trial\n\n\
                  hint: leave out one or the other",
-            )
-            .into());
+            );
         }
         if to.is_none() && weights::is_bundled(given) {
-            return Err(BadUsage::new(
+            return bad_usage(
                 "the bundled model's folder belongs to the checkout\n\n\
                  hint: name the file to write, as in `--onnx artists.onnx`",
-            )
-            .into());
+            );
         }
         let weights = weights::named(given, &DataFolder::new(&common.data))?;
         if common.dry_run {
@@ -87,12 +85,11 @@ pub(crate) fn run(
     }
     let configs = flags.trial.trials()?;
     if to.is_some() && configs.len() > 1 {
-        return Err(BadUsage::new(format!(
+        return bad_usage(format!(
             "{} trials cannot be written to one file\n\n\
              hint: without a name after `--onnx`, each is written into its run's folder",
             configs.len()
-        ))
-        .into());
+        ));
     }
     Session::writing(common, progress)?.run(|session| trials(common, session, configs, to))
 }

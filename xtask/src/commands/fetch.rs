@@ -16,6 +16,7 @@ use crate::corpora::freemusic::{
     FetchEvent, FetchObserver, FetchSettings, Profile, TABLE, fetch_freemusic, preview,
 };
 use crate::data_folder::DataFolder;
+use crate::errors::bad_usage;
 use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -102,7 +103,7 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<Outcome> {
     if matches!(flags.corpus, FetchableCorpus::Demo) && flags.from.is_some() {
-        bail!("`demo` is synthesised here: there is nothing to take from `--from`");
+        return bad_usage("`demo` is synthesised here: there is nothing to take from `--from`");
     }
     if common.dry_run {
         return dry_run(common, flags);

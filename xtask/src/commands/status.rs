@@ -24,11 +24,14 @@ struct TrialStatus<'a> {
     run: String,
     fresh: bool,
     stages: &'a Plan,
+    /// Why the songs cannot be split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
     /// The last whole epoch of an interrupted training that will be gone on with.
     #[serde(skip_serializing_if = "Option::is_none")]
     resumes_after_epoch: Option<usize>,
-    unusable: Vec<SongProblem>,
-    damaged: Vec<SongProblem>,
+    unusable: &'a [SongProblem],
+    damaged: &'a [SongProblem],
 }
 
 /// Says what of each trial is stale up to the stage `last`.
@@ -40,27 +43,48 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<Outcome> {
     Session::reading(common, progress)?.run(|session| {
-        for config in flags.trials()? {
+        let configs = flags.trials()?;
+        let is_only_one = configs.len() == 1;
+        for config in configs {
             let trial = Trial::new(session, config)?;
-            let outlook = trial.outlook(session, last)?;
-            if common.json {
-                print_json(&TrialStatus {
-                    corpus: &trial.source.name,
-                    run: trial.run.display().to_string(),
-                    fresh: outlook.plan.is_fresh(),
-                    stages: &outlook.plan,
-                    resumes_after_epoch: outlook.resumes_after_epoch,
-                    unusable: outlook.unusable,
-                    damaged: outlook.damaged,
-                })?;
-            } else {
-                let title = trial.run.display().to_string();
-                let differences = || differences(session, &trial);
-                print(&describe(&title, &outlook, explain, &differences)?)?;
+            let outlook = show(common, session, &trial, explain, last)?;
+            match outlook.refusal {
+                // As the command would; of a list of trials it would go on with the others.
+                Some(refusal) if common.dry_run && is_only_one => return Err(refusal),
+                Some(refusal) => session.progress.say_even_if_quiet(format!("{refusal:#}")),
+                None => {}
             }
         }
         Ok(Outcome::Done)
     })
+}
+
+/// Prints what of a trial is stale up to the stage `last`.
+pub(super) fn show(
+    common: &CommonFlags,
+    session: &Session,
+    trial: &Trial,
+    explain: bool,
+    last: StageName,
+) -> Result<Outlook> {
+    let outlook = trial.outlook(session, last)?;
+    if common.json {
+        print_json(&TrialStatus {
+            corpus: &trial.source.name,
+            run: trial.run.display().to_string(),
+            fresh: outlook.plan.is_fresh(),
+            stages: &outlook.plan,
+            refused: outlook.refusal.as_ref().map(|refusal| format!("{refusal:#}")),
+            resumes_after_epoch: outlook.resumes_after_epoch,
+            unusable: &outlook.unusable,
+            damaged: &outlook.damaged,
+        })?;
+    } else {
+        let title = trial.run.display().to_string();
+        let differences = || differences(session, trial);
+        print(&describe(&title, &outlook, explain, &differences)?)?;
+    }
+    Ok(outlook)
 }
 
 /// The stages in lines below a title; `differences` says what sets a training that was never begun

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::cli::{CommonFlags, VisualizeFlags};
 use crate::commands::{print, print_json, status};
-use crate::errors::BadUsage;
+use crate::errors::bad_usage;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::Session;
@@ -40,10 +40,9 @@ pub(crate) fn run(
     let configs = flags.trial.trials()?;
     Session::writing(common, progress)?.run(|session| {
         let [config] = configs.as_slice() else {
-            return Err(BadUsage::new(
+            return bad_usage(
                 "one trial at a time can be drawn\n\nhint: give each list a single value",
-            )
-            .into());
+            );
         };
         let trial = Trial::new(session, config.clone())?;
         let outcome = trial.bring_up_to_date(session, StageName::Preprocess)?.outcome;

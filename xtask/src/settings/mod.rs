@@ -16,6 +16,8 @@ use cantus_mel::MelConfig;
 use cantus_train::TrainConfig;
 use serde::{Deserialize, Serialize};
 
+use crate::errors::bad_usage;
+
 pub(crate) use artists::Artists;
 pub(crate) use clip_length::ClipLength;
 pub(crate) use flags::{CorpusFlags, SplitFlag, TrialFlags};
@@ -232,17 +234,19 @@ impl Config {
     /// begins. Flags may yet be laid over the rest, which [`Config::check_trial`] looks at.
     pub(crate) fn check(&self) -> Result<()> {
         if self.max_songs_per_artist == Some(0) {
-            bail!("`--max-songs 0` leaves no song of any artist");
+            return bad_usage("`--max-songs 0` leaves no song of any artist");
         }
         if let Some(seconds) = self.max_seconds_per_song
             && !(seconds.is_finite() && seconds > 0.0)
         {
-            bail!("`--max-seconds {seconds}` leaves no sound of any song");
+            return bad_usage(format!("`--max-seconds {seconds}` leaves no sound of any song"));
         }
         if let Some(seconds) = self.max_seconds_per_artist
             && !(seconds.is_finite() && seconds > 0.0)
         {
-            bail!("`--max-artist-seconds {seconds}` leaves no song of any artist");
+            return bad_usage(format!(
+                "`--max-artist-seconds {seconds}` leaves no song of any artist"
+            ));
         }
         cantus_mel::LogMelPlan::new(&self.mel).context("the front end's settings")?;
         Ok(())
@@ -276,9 +280,9 @@ impl Config {
             );
         }
         if self.fold.is_some() && self.split_rng == SplitRng::Original {
-            bail!(
+            return bad_usage(
                 "the original drew no folds\n\nhint: leave out `--folds`, or take \
-                 `--split-rng cantus`"
+                 `--split-rng cantus`",
             );
         }
         if self.split == SplitKind::Song && self.split_rng == SplitRng::Original {

@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow, bail};
 use cantus_corpus::{Corpus, CorpusError, Split};
 use cantus_pipeline::{Fingerprint, Stage};
 
-use crate::session::Session;
+use crate::session::{Session, count};
 use crate::settings::Config;
 use crate::stages::duplicates::NearDuplicates;
 use crate::stages::trial::Songs;
@@ -81,14 +81,10 @@ pub(crate) fn refuse_what_cannot_be(config: &Config, songs: &Songs<'_>, run: &Pa
     }
     if songs.corpus.songs.is_empty() && songs.too_short > 0 {
         bail!(
-            "{} usable but too short for a clip of {}, and there are no others\n\n\
+            "no song is long enough for a clip of {}, and {} shorter\n\n\
              hint: take shorter clips with `--clip`",
-            if songs.too_short == 1 {
-                "1 song is".to_owned()
-            } else {
-                format!("{} songs are", songs.too_short)
-            },
-            config.clip
+            config.clip,
+            count(songs.too_short, "song")
         );
     }
     draw(config, &songs.corpus)?;

@@ -12,6 +12,7 @@ use cantus_pipeline::{Damage, Fingerprint, Freshness, Plan, Stage};
 
 use crate::corpus_source::{CorpusSource, Selection};
 use crate::digest::Digest;
+use crate::errors::bad_usage;
 use crate::outcome::Outcome;
 use crate::session::{Session, SongProblem};
 use crate::settings::{Config, Layout};
@@ -119,6 +120,8 @@ pub(crate) struct Songs<'a> {
 pub(crate) struct Outlook {
     /// The stages, each with what will happen to it and why.
     pub(crate) plan: Plan,
+    /// Why these songs cannot be split, where all are decoded and that is known.
+    pub(crate) refusal: Option<anyhow::Error>,
     /// The songs that cannot be used.
     pub(crate) unusable: Vec<SongProblem>,
     /// The songs that are used as far as they can be decoded.
@@ -132,11 +135,11 @@ impl Trial {
     pub(crate) fn new(session: &Session, mut config: Config) -> Result<Self> {
         let source = CorpusSource::resolve(&config.corpus, &session.data)?;
         if config.layout == Layout::Tags && !matches!(source.selection, Selection::Everything) {
-            bail!(
+            return bad_usage(format!(
                 "`--layout tags` says nothing about `{}`, whose songs are named by a table\n\n\
                  hint: leave the flag out, or give a folder of music as `--corpus`",
                 config.corpus
-            );
+            ));
         }
         // The saved configuration runs the trial again from wherever it is read.
         if let Some(corpus) = source.absolute() {
@@ -445,9 +448,12 @@ impl Trial {
             stages.push((stage, known));
         }
         let songs = self.songs(session, &store, &scanned, last)?;
-        if all_decoded && last >= StageName::Split {
-            split::refuse_what_cannot_be(&self.config, &songs, &self.run)?;
-        }
+        // What the songs will be is not known before all are decoded.
+        let refusal = if all_decoded && last >= StageName::Split {
+            split::refuse_what_cannot_be(&self.config, &songs, &self.run).err()
+        } else {
+            None
+        };
         let mut resumes_after_epoch = None;
         for name in last.of_a_run() {
             let (stage, wanted, mut freshness) = self.check(session, name, &songs, force(name))?;
@@ -461,9 +467,11 @@ impl Trial {
             stages.push((stage, freshness));
         }
         let Songs { unusable, damaged, usable, corpus, expected_split, .. } = songs;
-        // Taking a million songs apart takes time, which nobody has to wait for.
+        // Taking a million songs apart takes time, which nobody has to wait for; of a list of trials two may
+        // be in memory meanwhile.
         rayon::spawn(move || drop((usable, corpus, expected_split, store, scanned)));
-        Ok(Outlook { plan: Plan::explain(stages)?, unusable, damaged, resumes_after_epoch })
+        let plan = Plan::explain(stages)?;
+        Ok(Outlook { plan, refusal, unusable, damaged, resumes_after_epoch })
     }
 
     /// Of all other runs of this corpus, the one whose stage was made of most nearly the same:

@@ -11,7 +11,7 @@ use cantus::{Excerpt, Identification, Identifier};
 
 use crate::cli::{CommonFlags, PredictFlags};
 use crate::commands::{hearing, print, print_json, screen};
-use crate::errors::BadUsage;
+use crate::errors::bad_usage;
 use crate::interrupt::Interrupt;
 use crate::named_output;
 use crate::ordered::for_each_in_order;
@@ -35,12 +35,11 @@ pub(crate) fn run(
 }
 
 fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Result<Outcome> {
-    let asked = recordings::find(&flags.recordings)?;
+    let asked = recordings::find(&flags.recordings, session)?;
     if flags.svg.is_some() && matches!(asked, Asked::Many { .. }) {
-        return Err(BadUsage::new(
+        return bad_usage(
             "`--svg` draws the timeline of one recording\n\nhint: name a single file",
-        )
-        .into());
+        );
     }
     let svg = flags.svg.as_deref().map(named_output::place).transpose()?;
     let model = weights::find(flags.weights.as_deref(), session)?;
@@ -137,6 +136,10 @@ impl Asking<'_> {
         unusable: &[SongProblem],
     ) -> Result<Outcome> {
         let Session { progress, interrupt, .. } = self.session;
+        // Named at the end of what is printed, and where the rest is interrupted, too.
+        for problem in unusable {
+            self.session.add_unusable(problem.clone());
+        }
         let bar = progress.bar(files.len() as u64, "identify", "files");
         if !common.json {
             progress.suspend(|| print(&rows::header()))?;

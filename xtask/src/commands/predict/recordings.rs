@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use cantus_audio::EXTENSIONS;
 use cantus_corpus::{ScanOptions, list_audio_files};
 
-use crate::session::SongProblem;
+use crate::session::{Session, SongProblem};
 
 /// The recordings that the command line names.
 #[derive(Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub(super) enum Asked {
 }
 
 /// Files as they are named, and the music of folders in order of the paths.
-pub(super) fn find(named: &[PathBuf]) -> Result<Asked> {
+pub(super) fn find(named: &[PathBuf], session: &Session) -> Result<Asked> {
     if let [path] = named
         && !path.is_dir()
     {
@@ -56,6 +56,7 @@ pub(super) fn find(named: &[PathBuf]) -> Result<Asked> {
         }));
     }
     if files.is_empty() {
+        unusable.iter().cloned().for_each(|problem| session.add_unusable(problem));
         let named: Vec<String> = named.iter().map(|path| format!("`{}`", path.display())).collect();
         bail!("there is no music in {}\n\nhint: {by_extension}", named.join(", "));
     }

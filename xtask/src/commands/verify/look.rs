@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::session::Session;
 use crate::stages::preprocess::Index;
 use crate::stages::train::CALIBRATION;
+use crate::stages::trial::StageName;
 
 /// What a look found.
 pub(super) struct Look {
@@ -57,18 +58,37 @@ impl fmt::Display for Finding {
 impl Finding {
     /// Of a file that was taken away, and was not made again though it is of use, the command that makes it.
     pub(super) fn left_to(&self, session: &Session) -> Option<&'static str> {
-        // Without the content hashes files are read again, and a training that is over needs no checkpoint.
-        let is_needed = self.path != session.data.stat_cache() && !is_checkpoint(&self.path);
-        if self.path.exists() || !is_needed {
+        if self.path.exists() || !self.is_needed(session) {
             return None;
         }
-        let is_of_run = self.path.starts_with(session.data.runs());
+        if self.path.starts_with(session.data.runs()) {
+            let is_calibrated = named(&self.path) == "calibrated.safetensors";
+            return Some(if is_calibrated {
+                "`cargo xtask calibrate`"
+            } else {
+                "the command that made its run"
+            });
+        }
+        // Albums lie in the folders of their artists.
+        let is_of_album = named(&self.path).ends_with(".parquet")
+            && !self.path.parent().is_some_and(|folder| named(folder).starts_with("log-mel-"));
         Some(match named(&self.path) {
-            "calibrated.safetensors" => "cargo xtask calibrate",
-            name if name.starts_with("embeddings-") => "cargo xtask embed",
-            _ if is_of_run => "the command that made its run",
-            _ => "cargo xtask preprocess",
+            _ if is_of_album => "`cargo xtask preprocess`",
+            name if name.starts_with("embeddings-") => "`cargo xtask embed`",
+            _ => "`cargo xtask train`",
         })
+    }
+
+    /// False for what only saves time: the content hashes, the last scan, the index of spectrograms, and
+    /// the checkpoint of a training that is over.
+    fn is_needed(&self, session: &Session) -> bool {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        if is_checkpoint(&self.path) {
+            return !StageName::Train.fingerprint_path(folder).exists();
+        }
+        self.path != session.data.stat_cache()
+            && self.path != Index::path(folder)
+            && named(folder) != "scan"
     }
 }
 

@@ -73,20 +73,26 @@ pub(crate) fn run(
             for finding in &left {
                 session.progress.say_even_if_quiet(format!("still damaged: {finding}"));
             }
-            let mut unmended = left.len();
+            let mut taken_away = 0;
             for finding in &look.findings {
-                let Some(command) = finding.left_to(session) else { continue };
-                unmended += 1;
+                let is_named = left.iter().any(|named| named.path == finding.path);
+                let Some(command) = finding.left_to(session).filter(|_| !is_named) else { continue };
+                taken_away += 1;
                 let path = finding.path.display();
-                session.progress.say_even_if_quiet(format!(
-                    "taken away, and not made again: {path} (is made by: {command})"
-                ));
+                session
+                    .progress
+                    .say_even_if_quiet(format!("{path} was taken away; {command} makes it again"));
             }
+            let unmended = left.len() + taken_away;
             if unmended > 0 {
+                let hint = if left.is_empty() {
+                    "the commands named above make them again, with the flags that they had"
+                } else {
+                    "no run says what it was made by: the command that made it, such as `cargo xtask \
+                     preprocess` with its flags, makes just that anew"
+                };
                 bail!(
-                    "{} could not be repaired\n\n\
-                     hint: no run says what it was made by: the command that made it, such as `cargo xtask \
-                     preprocess` with its flags, makes just that anew",
+                    "{} could not be repaired\n\nhint: {hint}",
                     count(unmended, "damaged piece")
                 );
             }

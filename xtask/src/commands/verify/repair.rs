@@ -65,7 +65,10 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
         if look.findings.iter().any(|finding| finding.path == calibrated)
             && let Some(groups) = groups(&run)?
         {
-            outcome = outcome.and(calibrate::again(session, trial.config, groups)?);
+            outcome = outcome.and(calibrate::again(session, &trial, groups)?);
+            if outcome == Outcome::Interrupted {
+                break;
+            }
         }
     }
     Ok(outcome)

@@ -266,7 +266,8 @@ impl Index {
             Ok(album) if album.configuration() == configuration => album,
             Ok(_) => return,
             Err(error) => {
-                tracing::warn!("{error}; its songs are made again");
+                let error = anyhow::Error::from(error);
+                tracing::warn!("{error:#}; its songs are made again");
                 return;
             }
         };

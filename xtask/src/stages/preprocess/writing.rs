@@ -14,8 +14,11 @@ use super::front_end::FrontEnd;
 use super::index::{Index, StoredSong};
 use super::rows::{MadeRow, Row};
 
-/// How often the index is saved while songs are being decoded.
+/// How often the index is saved while songs are being decoded, at most.
 const INDEX_EVERY: Duration = Duration::from_secs(10);
+
+/// Of the time, the share that saving it may take: that of a million songs takes a second.
+const INDEX_SHARE: u32 = 20;
 
 /// Receives rows in order and writes the albums they belong to.
 pub(crate) struct AlbumWriting<'a> {
@@ -25,6 +28,7 @@ pub(crate) struct AlbumWriting<'a> {
     bar: &'a ProgressBar,
     album: Option<OpenAlbum>,
     index_saved: Instant,
+    index_every: Duration,
     started: Instant,
     seconds_of_audio: f64,
 }
@@ -53,6 +57,7 @@ impl<'a> AlbumWriting<'a> {
             bar,
             album: None,
             index_saved: now,
+            index_every: INDEX_EVERY,
             started: now,
             seconds_of_audio: 0.0,
         }
@@ -115,9 +120,11 @@ impl<'a> AlbumWriting<'a> {
             None => {}
         }
         self.index.wrote(self.folder, &album.file, album.songs);
-        if self.index_saved.elapsed() >= INDEX_EVERY {
+        if self.index_saved.elapsed() >= self.index_every {
+            let started = Instant::now();
             self.index.save(self.folder)?;
             self.index_saved = Instant::now();
+            self.index_every = INDEX_EVERY.max(started.elapsed() * INDEX_SHARE);
         }
         Ok(())
     }

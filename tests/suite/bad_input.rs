@@ -311,3 +311,19 @@ fn bad_usage_ends_with_two_and_says_what_would_do() {
     }
     assert!(!checkout.path().join("data").exists());
 }
+
+#[test]
+fn an_older_method_that_cannot_learn_is_said_and_the_others_are_scored() {
+    let checkout = Checkout::new();
+    for (artist, frequency) in [("Alto", 440.0), ("Basso", 110.0)] {
+        for song in [1.0, 2.0] {
+            checkout.song(&format!("{artist}/Album/{song}.wav"), frequency * song, 1.2);
+        }
+    }
+    checkout.quick("baseline", &[]).expect_code(0);
+    let scores = String::from_utf8(checkout.run_file("baselines.json")).unwrap();
+    assert!(scores.contains("failure") && scores.contains("metrics"), "{scores}");
+    let again = checkout.quick("baseline", &["--dry-run"]).expect_code(0);
+    assert!(!again.out.contains("stale"), "{}", again.out);
+    checkout.run(&["verify"]).expect_code(0);
+}

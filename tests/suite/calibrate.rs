@@ -54,7 +54,7 @@ fn what_cannot_be_calibrated_is_refused() {
     for further in [&[][..], &["--dry-run"]] {
         let few = [&["--groups", "2"], further].concat();
         let few = checkout.quick("calibrate", &few).expect_code(1);
-        few.expect_error(&["3 artists are too few for 2 groups", "hint: `--groups 3` leaves"]);
+        few.expect_error(&["2 groups take more than 3 artists", "hint: `--groups 3` leaves"]);
     }
     let lists = checkout.quick("calibrate", &["--seed", "1,2"]).expect_code(2);
     lists.expect_error(&["one trial", "hint:"]);

@@ -15,6 +15,11 @@ use cantus_pipeline::PipelineError;
 pub(crate) fn place(path: &Path) -> Result<PathBuf> {
     // What cannot be looked at, most often since it is not there, is left to the writing.
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(path.to_owned()) };
+    if found.is_symlink()
+        && let Some(new) = new_file_behind(path)
+    {
+        return Ok(new);
+    }
     let (place, found) = if found.is_symlink() {
         let led = || {
             let place = path.canonicalize()?;
@@ -36,6 +41,14 @@ pub(crate) fn place(path: &Path) -> Result<PathBuf> {
     Ok(place)
 }
 
+/// The file that a link names and that is not there yet, where the folder for it is.
+fn new_file_behind(link: &Path) -> Option<PathBuf> {
+    let named = link.parent()?.join(fs::read_link(link).ok()?);
+    let is_new = fs::symlink_metadata(&named)
+        .is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
+    (is_new && named.parent().is_some_and(Path::is_dir)).then_some(named)
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use std::os::unix::fs::symlink;
@@ -46,15 +59,17 @@ mod tests {
     fn a_link_is_followed_and_what_is_no_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
-        let [new, file, link, folder, lost] =
-            ["new", "file", "link", "folder", "lost"].map(|name| root.join(name));
+        let [new, file, link, folder, lost, early] =
+            ["new", "file", "link", "folder", "lost", "early"].map(|name| root.join(name));
         fs::write(&file, b"old").unwrap();
         fs::create_dir(&folder).unwrap();
         symlink("file", &link).unwrap();
-        symlink("nowhere", &lost).unwrap();
+        symlink("nowhere/at all", &lost).unwrap();
+        symlink("new", &early).unwrap();
         assert_eq!(place(&new).unwrap(), new);
         assert_eq!(place(&file).unwrap(), file);
         assert_eq!(place(&link).unwrap(), file);
+        assert_eq!(place(&early).unwrap(), new);
         for refused in [folder.as_path(), Path::new("/dev/null")] {
             let said = place(refused).unwrap_err().to_string();
             assert_eq!(said, format!("not a regular file: {}", refused.display()));

@@ -142,24 +142,72 @@ fn a_training_refuses_a_split_and_spectrograms_that_rotted() {
 }
 
 #[test]
-fn what_repair_can_only_take_away_is_named_with_what_makes_it_again() {
+fn an_index_and_an_album_that_rot_together_are_both_made_anew() {
+    let checkout = Checkout::with_music();
+    checkout.run(&PIPELINE).expect_code(0);
+    let undisturbed = artefacts(&checkout);
+    let album = &checkout.spectrogram_files()[0];
+    let index = album.parent().unwrap().parent().unwrap().join("index.json");
+    for path in [album, &index] {
+        flip(path, 4 * fs::metadata(path).unwrap().len() as usize);
+    }
+    checkout.run(&["verify", "--repair"]).expect_code(0);
+    assert_eq!(named(&checkout, &[], 0), BTreeSet::new());
+    assert!(artefacts(&checkout) == undisturbed);
+}
+
+#[test]
+fn results_of_music_that_changed_are_not_replaced_by_a_repair() {
+    let checkout = Checkout::with_music();
+    checkout.run(&PIPELINE).expect_code(0);
+    checkout.song("Alto/Album 9/Song 1.wav", 480.0, 4.2);
+    let run = checkout.run_folder();
+    let model = fs::read(run.join("model.safetensors")).unwrap();
+    let metrics = run.join("metrics.json");
+    flip(&metrics, 4 * fs::metadata(&metrics).unwrap().len() as usize);
+    let ended = checkout.run(&["verify", "--repair"]).expect_code(1);
+    ended.expect_error(&["its music is no longer what it was made of", "metrics.json"]);
+    assert!(fs::read(run.join("model.safetensors")).unwrap() == model);
+    // Nothing says that all is well before it is.
+    assert_eq!(named(&checkout, &[], 1), BTreeSet::from([metrics]));
+    fs::remove_file(checkout.music("Alto/Album 9/Song 1.wav")).unwrap();
+    checkout.run(&["verify", "--repair"]).expect_code(0);
+    assert_eq!(named(&checkout, &[], 0), BTreeSet::new());
+}
+
+#[test]
+fn a_stage_that_is_gone_is_missed_where_later_ones_are_there() {
+    let checkout = Checkout::with_music();
+    checkout.run(&PIPELINE).expect_code(0);
+    let run = checkout.run_folder();
+    let fingerprint = run.join("fingerprints").join("train.json");
+    let whole = fs::read(&fingerprint).unwrap();
+    fs::remove_file(run.join("model.safetensors")).unwrap();
+    fs::remove_file(&fingerprint).unwrap();
+    assert_eq!(named(&checkout, &[], 1), BTreeSet::from([fingerprint.clone()]));
+    checkout.run(&["verify", "--repair"]).expect_code(0);
+    assert!(fs::read(fingerprint).unwrap() == whole);
+}
+
+#[test]
+fn what_repair_can_only_take_away_is_missed_until_it_is_made_again() {
     let checkout = Checkout::with_music();
     checkout.quick("train", &[]).expect_code(0);
     checkout.run(&["embed", "--corpus", "music", "--quiet"]).expect_code(0);
     let config = checkout.run_folder().join("config.toml");
     let embeddings = crate::embed::file(&checkout);
-    for (path, command) in
-        [(embeddings, "`cargo xtask embed`"), (config, "the command that made its run")]
-    {
+    let embed = ["embed", "--corpus", "music", "--quiet"];
+    let train = ["train", "--corpus", "music", "--clip", "1s", "--epochs", "2", "--quiet"];
+    for (path, command) in [(embeddings, &embed[..]), (config, &train)] {
         flip(&path, 4 * fs::metadata(&path).unwrap().len() as usize);
         let ended = checkout.run(&["verify", "--repair"]).expect_code(1);
         let name = path.file_name().unwrap().to_str().unwrap();
-        ended.expect_error(&[&format!("{name} was taken away; {command} makes it again")]);
+        ended.expect_error(&["still damaged", name, "hint: no run says what it was made by"]);
         assert!(!path.exists());
+        assert_eq!(named(&checkout, &[], 1), BTreeSet::from([path]));
+        checkout.run(command).expect_code(0);
+        assert_eq!(named(&checkout, &[], 0), BTreeSet::new());
     }
-    checkout.run(&["embed", "--corpus", "music", "--quiet"]).expect_code(0);
-    checkout.quick("train", &[]).expect_code(0);
-    checkout.run(&["verify"]).expect_code(0);
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn refuse_what_cannot_be(trial: &Trial, labels: &[String], groups: usize) -> Res
             _ => format!("`--groups {artists}` leaves out one artist at a time"),
         };
         bail!(
-            "{} are too few for {groups} groups: two must be left to tell apart without the largest\n\n\
+            "{groups} groups take more than {}: two must be left to tell apart without the largest\n\n\
              hint: {hint}",
             count(artists, "artist")
         );

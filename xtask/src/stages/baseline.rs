@@ -97,10 +97,17 @@ fn predictions_path(run: &Path, method: Method) -> PathBuf {
     run.join("baselines").join(format!("{}.parquet", method.as_str()))
 }
 
-/// The stage with its outputs.
+/// The stage with its outputs. A method that could not be scored leaves no predictions.
 pub(crate) fn stage(run: &Path) -> Stage {
+    let scores = read_scores(run).unwrap_or_default();
+    let has_none = |method: &Method| {
+        scores.iter().any(|scores| scores.method == *method && scores.failure.is_some())
+    };
     let stage = Stage::new("baseline").after("split").output(path(run));
-    Method::ALL.into_iter().fold(stage, |stage, method| stage.output(predictions_path(run, method)))
+    Method::ALL
+        .into_iter()
+        .filter(|method| !has_none(method))
+        .fold(stage, |stage, method| stage.output(predictions_path(run, method)))
 }
 
 /// What the scores are made of: the clips of the training and the test part.

@@ -231,7 +231,9 @@ impl Trial {
                 return Ok(TrialOutcome { outcome, seconds, unusable, damaged });
             }
             timing::append(&self.run, &Timing::whole(&stage.name, elapsed))?;
-            wanted.sealing(&self.run, &stage.outputs)?.save(&fingerprint)?;
+            // What they are may be known only now.
+            let outputs = Self::stage(&self.run, name).outputs;
+            wanted.sealing(&self.run, &outputs)?.save(&fingerprint)?;
             if name == StageName::Split {
                 songs.expected_split.take();
             }
@@ -292,6 +294,18 @@ impl Trial {
         }
     }
 
+    /// A stage of a run, with its outputs.
+    fn stage(run: &Path, name: StageName) -> Stage {
+        match name {
+            StageName::Preprocess | StageName::Duplicates | StageName::Split => split::stage(run),
+            StageName::Train => train::stage(run),
+            StageName::Evaluate => evaluate::stage(run),
+            StageName::Baseline => baseline::stage(run),
+            StageName::Map => map::stage(run),
+            StageName::Report => report::stage(run),
+        }
+    }
+
     /// A stage, what it should be made of, and whether it is.
     fn check(
         &self,
@@ -301,17 +315,16 @@ impl Trial {
         force: bool,
     ) -> Result<(Stage, Fingerprint, Freshness)> {
         let (config, run) = (&self.config, self.run.as_path());
-        let (stage, wanted) = match name {
+        let stage = Self::stage(run, name);
+        let wanted = match name {
             StageName::Preprocess | StageName::Duplicates | StageName::Split => {
-                (split::stage(run), split::wanted(config, &songs.corpus))
+                split::wanted(config, &songs.corpus)
             }
-            StageName::Train => (train::stage(run), train::wanted(session, config, songs, run)?),
-            StageName::Evaluate => {
-                (evaluate::stage(run), evaluate::wanted(session, config, songs, run)?)
-            }
-            StageName::Baseline => (baseline::stage(run), baseline::wanted(config, songs, run)),
-            StageName::Map => (map::stage(run), map::wanted(session, config, songs, run)?),
-            StageName::Report => (report::stage(run), report::wanted(session, songs, run)?),
+            StageName::Train => train::wanted(session, config, songs, run)?,
+            StageName::Evaluate => evaluate::wanted(session, config, songs, run)?,
+            StageName::Baseline => baseline::wanted(config, songs, run),
+            StageName::Map => map::wanted(session, config, songs, run)?,
+            StageName::Report => report::wanted(session, songs, run)?,
         };
         let saved = Fingerprint::load(fingerprint_path(run, &stage.name))?;
         let freshness = stage.check(&saved, &wanted, force);
@@ -348,7 +361,8 @@ impl Trial {
             session.add_damaged(song.clone());
         }
         let corpus = corpus_of(&usable, scanned)?;
-        let corpus = if last >= StageName::Split {
+        // Of songs that are not decoded yet nobody can be chosen.
+        let corpus = if last >= StageName::Split && !corpus.songs.is_empty() {
             self.chosen(corpus, &mut usable, &mut dropped)?
         } else {
             corpus

@@ -86,6 +86,9 @@ impl Finding {
         if is_checkpoint(&self.path) {
             return !StageName::Train.fingerprint_path(folder).exists();
         }
+        if named(folder) == "fingerprints" && named(&self.path) == "checkpoint.json" {
+            return !folder.join("train.json").exists();
+        }
         self.path != session.data.stat_cache()
             && self.path != Index::path(folder)
             && named(folder) != "scan"
@@ -104,11 +107,6 @@ pub(super) enum Cure {
         /// The album's file within it.
         file: String,
     },
-    /// The fingerprint of its stage taken away, and the file.
-    Invalidate {
-        /// The fingerprint.
-        fingerprint: PathBuf,
-    },
 }
 
 /// Something to be read.
@@ -117,6 +115,8 @@ enum Target {
     Index { store: PathBuf },
     /// The file of an album.
     Album { store: PathBuf, file: String },
+    /// The fingerprints of a run's stages.
+    Stages { run: PathBuf },
     /// A stage's fingerprint with its outputs, which lie under a folder.
     Stage { fingerprint: PathBuf, folder: PathBuf },
     /// Where a training stands.
@@ -201,6 +201,22 @@ impl Target {
                 }
             }
             Self::Album { store, file } => check_album(store, file, &mut checked)?,
+            Self::Stages { run } => {
+                let of_run = StageName::Report.of_a_run().map(|stage| stage.fingerprint_path(run));
+                let fingerprints: Vec<PathBuf> = of_run.collect();
+                let built = fingerprints.iter().rposition(|path| path.exists()).unwrap_or(0);
+                // Of a training no older methods need be there.
+                let is_optional = |path: &&PathBuf| {
+                    **path == StageName::Baseline.fingerprint_path(run)
+                        && fingerprints[built] == StageName::Train.fingerprint_path(run)
+                };
+                for path in fingerprints[..built].iter().filter(|path| !is_optional(path)) {
+                    if !path.exists() {
+                        let reason = "it is missing, though stages after it ended";
+                        checked.found(path, reason, Cure::Remove);
+                    }
+                }
+            }
             Self::Stage { fingerprint, folder } => {
                 check_stage(fingerprint, folder, &mut checked, without_sums)?;
             }
@@ -288,8 +304,8 @@ fn check_stage(
                 checked.read(&path);
             }
             for damage in damage {
-                let cure = Cure::Invalidate { fingerprint: fingerprint.to_owned() };
-                checked.found(&damage.path, damage.kind, cure);
+                // Its fingerprint stays and says that it is missing, should the repair not get to it.
+                checked.found(&damage.path, damage.kind, Cure::Remove);
             }
         }
         // A checkpoint has sums of its own.
@@ -313,6 +329,7 @@ fn targets(session: &Session) -> Result<Vec<Target>> {
     }
     for corpus in folders(&session.data.runs())? {
         for run in runs_in(&corpus)? {
+            targets.push(Target::Stages { run: run.clone() });
             let fingerprints = files(&run.join("fingerprints"))?;
             targets.extend(
                 fingerprints

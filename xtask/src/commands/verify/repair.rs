@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use cantus_pipeline::Fingerprint;
+use cantus_pipeline::{Reason, Verdict};
 
 use crate::commands::calibrate;
 use crate::outcome::Outcome;
@@ -16,7 +16,7 @@ use crate::stages::split;
 use crate::stages::train::{CALIBRATION, calibrated_path};
 use crate::stages::trial::{StageName, Trial};
 
-use super::look::{Cure, Look};
+use super::look::{Cure, Finding, Look, named};
 
 /// Takes away what is damaged, then runs the stages that made it.
 pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
@@ -36,6 +36,11 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
                 if within.iter().nth(2).is_some_and(|part| part == CALIBRATION) { 4 } else { 2 };
             damaged_runs.insert(data.runs().join(within.iter().take(depth).collect::<PathBuf>()));
         }
+    }
+    // The indices first: of what is sound in the files they are made again before songs are forgotten.
+    let (indices, others): (Vec<&Finding>, Vec<&Finding>) =
+        look.findings.iter().partition(|finding| named(&finding.path) == "index.json");
+    for finding in indices.into_iter().chain(others) {
         cure(finding.song.as_deref(), &finding.path, &finding.cure)?;
     }
     let mut outcome = Outcome::Done;
@@ -57,6 +62,17 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
             continue;
         }
         session.progress.say(format!("making {} anew as far as needed", run.display()));
+        if trial.bring_up_to_date(session, StageName::Preprocess)?.outcome == Outcome::Interrupted {
+            return Ok(Outcome::Interrupted);
+        }
+        if is_of_other_music(session, &trial, last)? {
+            session.progress.say_even_if_quiet(format!(
+                "{}: its music is no longer what it was made of, so it is not made again; the command \
+                 that made it does, of what is there now",
+                run.display()
+            ));
+            continue;
+        }
         outcome = outcome.and(trial.bring_up_to_date(session, last)?.outcome);
         if outcome == Outcome::Interrupted {
             break;
@@ -74,13 +90,24 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
     Ok(outcome)
 }
 
+/// Whether a run was made of other songs than those that are there now: a repair must not put results of
+/// these in the place of results of those.
+fn is_of_other_music(session: &Session, trial: &Trial, last: StageName) -> Result<bool> {
+    let plan = trial.outlook(session, last)?.plan;
+    let is_other = |stage: &str| {
+        let reasons = plan.verdict(stage).map(Verdict::reasons).unwrap_or_default();
+        reasons.iter().any(
+            |reason| matches!(reason, Reason::InputChanged { name, .. } if name.ends_with("songs")),
+        )
+    };
+    Ok(["split", "train"].into_iter().any(is_other))
+}
+
 /// In how many groups a run's artists were left out to calibrate it; nothing where that is not clear.
 fn groups(run: &Path) -> Result<Option<u16>> {
     let mut groups = BTreeSet::new();
     for folder in super::look::folders(&run.join(CALIBRATION))? {
-        groups.extend(
-            super::look::named(&folder).rsplit('-').next().and_then(|of| of.parse::<u16>().ok()),
-        );
+        groups.extend(named(&folder).rsplit('-').next().and_then(|of| of.parse::<u16>().ok()));
     }
     Ok(groups.pop_first().filter(|_| groups.is_empty()))
 }
@@ -107,12 +134,9 @@ fn cure(song: Option<&str>, path: &Path, cure: &Cure) -> Result<()> {
         Cure::Remove => remove(path),
         Cure::Forget { store, file } => {
             let mut index = Index::load(store);
+            index.look_at_any(store, file);
             index.forget(file, song.unwrap_or_default());
             index.save(store)
-        }
-        Cure::Invalidate { fingerprint } => {
-            Fingerprint::invalidate(fingerprint)?;
-            remove(path)
         }
     }
 }

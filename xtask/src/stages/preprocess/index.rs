@@ -246,6 +246,13 @@ impl Index {
             .flat_map(|indexed| indexed.songs.iter().map(|song| &song.id))
     }
 
+    /// Takes note of what `file` holds by whatever configuration, unless it is known.
+    pub(crate) fn look_at_any(&mut self, folder: &Path, file: &str) {
+        if let Ok(album) = AlbumFile::open(folder.join(file)) {
+            self.look_at(folder, file, album.configuration());
+        }
+    }
+
     /// Takes note of what `file` holds, where it changed since the last look. A file that is gone,
     /// damaged, or made with another configuration holds nothing.
     pub(crate) fn look_at(

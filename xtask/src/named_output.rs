@@ -10,8 +10,8 @@ use cantus_pipeline::PipelineError;
 /// file that it leads to, so that the link stays.
 ///
 /// # Errors
-/// Where something stands there that must not be replaced: a folder, a pipe, a device, or a link that leads
-/// nowhere.
+/// Where something stands there that must not be replaced: a folder, a pipe, a device, or a link into a
+/// folder that is not there.
 pub(crate) fn place(path: &Path) -> Result<PathBuf> {
     // What cannot be looked at, most often since it is not there, is left to the writing.
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(path.to_owned()) };

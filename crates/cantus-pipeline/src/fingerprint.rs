@@ -13,7 +13,6 @@ use crate::atomic_file::{sync_folder, write_atomic_bytes};
 use crate::error::PipelineError;
 use crate::fault;
 use crate::freshness::Freshness;
-use crate::items::ItemTable;
 use crate::seal::{Damage, Seal};
 
 /// Separates these hashes from any other use of BLAKE3; a change of the hashed form changes it.
@@ -306,7 +305,7 @@ impl FingerprintBuilder {
 
     /// Adds many inputs (songs, say) as one: their ids and digests are sorted and hashed together,
     /// and only the sum and the count are kept. To name the items that changed, keep an
-    /// [`ItemTable`] beside the fingerprint.
+    /// [`ItemTable`](crate::ItemTable) beside the fingerprint.
     #[must_use]
     pub fn input_set<I, D>(
         mut self,
@@ -343,12 +342,6 @@ impl FingerprintBuilder {
     pub fn input_summed(mut self, name: impl Into<String>, input: Input) -> Self {
         self.inputs.insert(name.into(), input);
         self
-    }
-
-    /// Adds the items of a table as one input, as [`input_set`](Self::input_set) does.
-    #[must_use]
-    pub fn input_items(self, name: impl Into<String>, items: &ItemTable) -> Self {
-        self.input_set(name, items.iter())
     }
 
     /// Hashes what was collected.

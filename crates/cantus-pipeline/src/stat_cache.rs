@@ -12,7 +12,7 @@ use crate::error::PipelineError;
 use crate::stat_cache_file::{SavedEntries, path_bytes, path_of};
 
 /// A file changed this shortly before it was hashed may change again without a new time stamp.
-const RACY_NANOSECONDS: i128 = 2_000_000_000;
+const RACY_NANOSECONDS: i64 = 2_000_000_000;
 const ATTEMPTS: usize = 5;
 
 /// BLAKE3 digests of files, remembered with the files' sizes and times so that an unchanged file
@@ -95,7 +95,7 @@ pub struct StatCacheCounts {
 pub(crate) struct Entry {
     pub(crate) stat: Stat,
     /// Nanoseconds since 1970 at which the hashing began.
-    pub(crate) hashed_at: i128,
+    pub(crate) hashed_at: i64,
     pub(crate) digest: [u8; 32],
 }
 
@@ -104,9 +104,9 @@ pub(crate) struct Entry {
 pub(crate) struct Stat {
     pub(crate) bytes: u64,
     /// Nanoseconds since 1970.
-    pub(crate) modified: i128,
+    pub(crate) modified: i64,
     /// Nanoseconds since 1970.
-    pub(crate) changed: i128,
+    pub(crate) changed: i64,
     pub(crate) inode: u64,
     pub(crate) device: u64,
 }
@@ -115,8 +115,9 @@ impl Stat {
     #[cfg(unix)]
     fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        let nanoseconds =
-            |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        let nanoseconds = |seconds: i64, rest: i64| {
+            clamped(i128::from(seconds) * 1_000_000_000 + i128::from(rest))
+        };
         Self {
             bytes: metadata.len(),
             modified: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
@@ -128,22 +129,29 @@ impl Stat {
 
     #[cfg(not(unix))]
     fn of(metadata: &Metadata) -> Self {
-        let modified = metadata.modified().map_or(i128::MAX, nanoseconds_since_1970);
+        let modified = metadata.modified().map_or(i64::MAX, nanoseconds_since_1970);
         Self { bytes: metadata.len(), modified, changed: 0, inode: 0, device: 0 }
     }
 }
 
 impl Entry {
     fn is_trusted(&self) -> bool {
-        self.stat.modified.saturating_add(RACY_NANOSECONDS) <= self.hashed_at
+        // Times before 1677 are clamped to one, which tells no two of them apart.
+        self.stat.modified > i64::MIN
+            && self.stat.modified.saturating_add(RACY_NANOSECONDS) <= self.hashed_at
     }
 }
 
-fn nanoseconds_since_1970(time: SystemTime) -> i128 {
-    match time.duration_since(UNIX_EPOCH) {
+fn nanoseconds_since_1970(time: SystemTime) -> i64 {
+    clamped(match time.duration_since(UNIX_EPOCH) {
         Ok(after) => after.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
-    }
+    })
+}
+
+/// The nearest number of nanoseconds that half the room holds: of times from 1677 to 2262 themselves.
+fn clamped(nanoseconds: i128) -> i64 {
+    nanoseconds.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 impl StatCache {
@@ -362,7 +370,7 @@ mod tests {
         };
         assert!(entry(9 * RACY_NANOSECONDS).is_trusted());
         assert!(!entry(9 * RACY_NANOSECONDS + 1).is_trusted());
-        assert!(!entry(i128::MAX).is_trusted());
+        assert!(!entry(i64::MAX).is_trusted() && !entry(i64::MIN).is_trusted());
     }
 
     #[test]

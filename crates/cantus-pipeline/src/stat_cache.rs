@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::atomic_file::write_atomic_bytes;
 use crate::error::PipelineError;
-use crate::stat_cache_file::{SavedEntries, path_bytes, path_of};
+use crate::stat_cache_file::{SavedEntries, SplitPath, path_bytes, path_of, split};
 
 /// A file changed this shortly before it was hashed may change again without a new time stamp.
 const RACY_NANOSECONDS: i64 = 2_000_000_000;
@@ -50,10 +50,10 @@ impl Entries {
 
     /// All of them but those that `is_left_out` names, in the form of the file.
     fn merged(&self, is_left_out: impl Fn(&Path) -> bool) -> SavedEntries {
-        let mut hashed: Vec<(&[u8], Entry)> = self
+        let mut hashed: Vec<(SplitPath<'_>, Entry)> = self
             .hashed
             .iter()
-            .filter_map(|(path, entry)| Some((path_bytes(path)?, *entry)))
+            .filter_map(|(path, entry)| Some((split(path_bytes(path)?), *entry)))
             .collect();
         hashed.sort_unstable_by_key(|(path, _)| *path);
         let mut hashed = hashed.into_iter().peekable();
@@ -69,8 +69,9 @@ impl Entries {
             (Some(_), None) => hashed.next(),
             (None, _) => saved.next(),
         });
-        let is_kept =
-            |(path, _): &(&[u8], Entry)| path_of(path).is_some_and(|path| !is_left_out(path));
+        let is_kept = |((folder, name), _): &(SplitPath<'_>, Entry)| {
+            path_of(&[*folder, *name].concat()).is_some_and(|path| !is_left_out(path))
+        };
         SavedEntries::from_sorted(in_order.filter(is_kept), self.saved.as_bytes().len())
     }
 

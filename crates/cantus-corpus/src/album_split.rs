@@ -30,7 +30,7 @@ const SHARED_ALBUM_VALIDATES_ONE_IN: usize = 5;
 /// each that does not test has one song.
 pub fn split_by_album(corpus: &Corpus, seed: u64, rng: SplitRng) -> Result<Split, CorpusError> {
     check_two_artists(corpus)?;
-    let corpus = &Corpus::new(corpus.root.clone(), corpus.songs.clone())?;
+    let corpus = &*corpus.in_order()?;
     check_two_albums(corpus)?;
     let artists = corpus.artists();
     let counts: Vec<usize> = artists.values().map(BTreeMap::len).collect();
@@ -38,7 +38,7 @@ pub fn split_by_album(corpus: &Corpus, seed: u64, rng: SplitRng) -> Result<Split
         SplitRng::Cantus => counts.iter().enumerate().map(|(i, &n)| order(i, n, seed)).collect(),
         SplitRng::Original => original::album_orders(&counts, seed),
     };
-    let mut parts = BTreeMap::new();
+    let mut parts = Vec::with_capacity(corpus.songs.len());
     for (index, (albums, order)) in artists.values().zip(orders).enumerate() {
         let albums: Vec<&Vec<&Song>> = albums.values().collect();
         for (place, album) in order.into_iter().enumerate() {
@@ -54,11 +54,11 @@ pub fn split_by_album(corpus: &Corpus, seed: u64, rng: SplitRng) -> Result<Split
             let other = if place == 0 { Part::Test } else { Part::Train };
             for (number, song) in songs.into_iter().enumerate() {
                 let part = if number < validating { Part::Validation } else { other };
-                parts.insert(song.id.clone(), part);
+                parts.push((song.id.clone(), part));
             }
         }
     }
-    Split::new(corpus, SplitKind::Album, seed, rng, None, parts)
+    Split::new(corpus, SplitKind::Album, seed, rng, None, parts.into_iter().collect())
 }
 
 /// One album cannot be both learnt from and tested on.

@@ -1,5 +1,6 @@
 //! Songs with their labels.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,13 +9,14 @@ use rayon::slice::ParallelSliceMut;
 use serde::{Deserialize, Serialize};
 
 use crate::error::CorpusError;
+use crate::escape::path_of_song_id;
 use crate::summary::CorpusSummary;
 
 /// One recording and what it is labelled with.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Song {
-    /// The path below the corpus root as text, by the rule of [`song_id`](crate::song_id).
+    /// The [path](Self::path) below the corpus root as text, by the rule of [`song_id`](crate::song_id).
     pub id: String,
     /// Whose recording this is: the class to be learnt.
     pub artist: String,
@@ -22,9 +24,14 @@ pub struct Song {
     pub album: String,
     /// What people call it. Says nothing about identity: many songs may share a title.
     pub title: String,
-    /// The path below the corpus root, with the bytes that the file system has.
-    #[serde(with = "crate::escape::as_text")]
-    pub path: PathBuf,
+}
+
+impl Song {
+    /// The path below the corpus root that the id says, with the bytes that the file system has.
+    pub fn path(&self) -> PathBuf {
+        // Where this platform has no such path there is no such file, either.
+        path_of_song_id(&self.id).unwrap_or_else(|| PathBuf::from(&self.id))
+    }
 }
 
 /// The songs of an artist's albums: album name to songs, both sorted by their bytes.
@@ -52,18 +59,30 @@ impl Corpus {
         songs: Vec<S>,
     ) -> Result<Self, CorpusError> {
         let mut songs: Vec<Arc<Song>> = songs.into_iter().map(Into::into).collect();
-        if !songs.is_sorted() {
+        if !is_in_order(&songs) {
             songs.par_sort_unstable();
-        }
-        if let Some(pair) = songs.windows(2).find(|pair| pair[0].id == pair[1].id) {
-            return Err(CorpusError::RepeatedSong { id: pair[0].id.clone() });
+            if let Some(pair) = songs.windows(2).find(|pair| pair[0].id == pair[1].id) {
+                return Err(CorpusError::RepeatedSong { id: pair[0].id.clone() });
+            }
         }
         Ok(Self { root: root.into(), songs })
     }
 
+    /// The same, its songs sorted by id if a caller left them otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`CorpusError::RepeatedSong`] if two songs have the same id.
+    pub(crate) fn in_order(&self) -> Result<Cow<'_, Self>, CorpusError> {
+        if is_in_order(&self.songs) {
+            return Ok(Cow::Borrowed(self));
+        }
+        Self::new(self.root.clone(), self.songs.clone()).map(Cow::Owned)
+    }
+
     /// Where a song's file is: the root and the song's own path.
     pub fn full_path(&self, song: &Song) -> PathBuf {
-        self.root.join(&song.path)
+        self.root.join(song.path())
     }
 
     /// The song with this id.
@@ -77,9 +96,12 @@ impl Corpus {
     /// The keys, in this order, are the class labels.
     pub fn artists(&self) -> BTreeMap<&str, Albums<'_>> {
         let mut artists: BTreeMap<&str, Albums<'_>> = BTreeMap::new();
-        for song in &self.songs {
-            let albums = artists.entry(&song.artist).or_default();
-            albums.entry(&song.album).or_default().push(song);
+        // Songs of an album mostly stand together: it is looked up once for all of them.
+        let is_one_album =
+            |a: &Arc<Song>, b: &Arc<Song>| a.artist == b.artist && a.album == b.album;
+        for songs in self.songs.chunk_by(is_one_album) {
+            let albums = artists.entry(&songs[0].artist).or_default();
+            albums.entry(&songs[0].album).or_default().extend(songs.iter().map(Arc::as_ref));
         }
         for songs in artists.values_mut().flat_map(BTreeMap::values_mut) {
             songs.sort_unstable();
@@ -159,6 +181,11 @@ impl Corpus {
     }
 }
 
+/// Whether the songs are sorted by id, and no two have the same.
+fn is_in_order(songs: &[Arc<Song>]) -> bool {
+    songs.is_sorted_by(|a, b| a.id < b.id)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,7 +198,6 @@ mod tests {
                 artist: names[0].to_owned(),
                 album: names[1].to_owned(),
                 title: names[2].to_owned(),
-                path: PathBuf::from(id),
             }
         };
         Corpus::new("/music", ids.iter().map(song).collect()).unwrap()
@@ -228,9 +254,9 @@ mod tests {
         use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
 
-        let mut before = corpus(&["a/x/1"]);
-        Arc::make_mut(&mut before.songs[0]).path =
-            PathBuf::from(OsStr::from_bytes(b"a/x/\xFF%41.mp3"));
+        let path = PathBuf::from(OsStr::from_bytes(b"a/x/\xFF%41.mp3"));
+        let before = corpus(&[&crate::song_id(&path)]);
+        assert_eq!(before.songs[0].path(), path);
         let text = serde_json::to_string(&before).unwrap();
         let after: Corpus = serde_json::from_str(&text).unwrap();
         assert_eq!(after, before);

@@ -1,18 +1,18 @@
 //! One recording under two names.
 
-use std::collections::BTreeMap;
-
 /// Groups of songs with the same contents.
 ///
-/// `hashes` are hashes by song id, of the decoded sound or of the files. Groups of two and more only, each sorted
-/// by id, the groups by their first id.
-pub fn duplicates(hashes: &BTreeMap<String, String>) -> Vec<Vec<String>> {
-    let mut by_hash: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (id, hash) in hashes {
-        by_hash.entry(hash).or_default().push(id.clone());
-    }
-    let mut groups: Vec<Vec<String>> =
-        by_hash.into_values().filter(|group| group.len() > 1).collect();
+/// `contents` are songs' ids, each once, and what tells their contents apart: hashes of the decoded sound
+/// or of the files. Groups of two and more only, each sorted by id, the groups by their first id.
+pub fn duplicates<'a, H: Ord>(
+    contents: impl IntoIterator<Item = (&'a str, H)>,
+) -> Vec<Vec<&'a str>> {
+    let mut by_content: Vec<(H, &str)> =
+        contents.into_iter().map(|(id, content)| (content, id)).collect();
+    by_content.sort_unstable();
+    let same = by_content.chunk_by(|(a, _), (b, _)| a == b).filter(|group| group.len() > 1);
+    let mut groups: Vec<Vec<&str>> =
+        same.map(|group| group.iter().map(|(_, id)| *id).collect()).collect();
     groups.sort_unstable();
     groups
 }

@@ -60,7 +60,6 @@ pub fn scan_folders(root: &Path, options: &ScanOptions) -> Result<Scan, CorpusEr
             artist: escape_name(names[0]),
             album,
             title: path.file_stem().map(escape_name).unwrap_or_default(),
-            path,
         });
     }
     for (path, songs) in loose_under_artist {

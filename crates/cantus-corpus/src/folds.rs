@@ -120,13 +120,13 @@ pub fn split_into_fold(
     fold: Fold,
 ) -> Result<Split, CorpusError> {
     check_two_artists(corpus)?;
-    let corpus = &Corpus::new(corpus.root.clone(), corpus.songs.clone())?;
+    let corpus = &*corpus.in_order()?;
     match kind {
         SplitKind::Song => check_two_songs(corpus)?,
         SplitKind::Album => check_two_albums(corpus)?,
     }
     let mut dealt = 0;
-    let mut parts = BTreeMap::new();
+    let mut parts = Vec::with_capacity(corpus.songs.len());
     let mut rest: Vec<Vec<&Song>> = Vec::new();
     for (artist, (_, songs)) in songs_by_artist(corpus).into_iter().enumerate() {
         let mut left = Vec::new();
@@ -147,10 +147,10 @@ pub fn split_into_fold(
         Draws::new(seed, Purpose::FoldValidation, fold.position(artist)).shuffle(&mut songs);
         for (place, song) in songs.into_iter().enumerate() {
             let part = if place < validating { Part::Validation } else { Part::Train };
-            parts.insert(song.id.clone(), part);
+            parts.push((song.id.clone(), part));
         }
     }
-    Split::new(corpus, kind, seed, SplitRng::Cantus, Some(fold), parts)
+    Split::new(corpus, kind, seed, SplitRng::Cantus, Some(fold), parts.into_iter().collect())
 }
 
 /// What of an artist is dealt as one, in a drawn order: its songs, or its albums.

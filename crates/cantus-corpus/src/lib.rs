@@ -33,7 +33,7 @@ pub use file_list::{FileList, list_audio_files};
 pub use folders::{NO_ALBUM, scan_folders};
 pub use folds::{Fold, split_into_fold};
 pub use lots::{choose_artists, shuffled_labels};
-pub use manifest::{from_manifest, from_manifest_text, write_manifest};
+pub use manifest::{from_manifest, from_manifest_text, manifest_lines, write_manifest};
 pub use near_duplicates::{NearDuplicate, NearDuplicateOptions, near_duplicates};
 pub use problem::{Notice, NoticeKind, Problem, ProblemKind};
 pub use scan::{ArtistTag, Scan, ScanOptions};

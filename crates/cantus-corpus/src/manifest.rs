@@ -1,6 +1,6 @@
 //! Labels from a table that somebody wrote.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -29,7 +29,8 @@ const ROWS_AT_ONCE: usize = 8_192;
 ///   that start with `#` are comments. A cell may stand in double quotes, those inside doubled.
 /// - `path` starts at the root, its folders parted by `/`, written as [`song_id`] writes ids.
 /// - `artist` and `album` must not be empty; an empty `title` becomes the file's name.
-/// - A song whose file is not there is skipped and listed. Extensions are not looked at.
+/// - A song whose file is not there is skipped and listed, unless
+///   [`ScanOptions::looks_for_files`] says no. Extensions are not looked at.
 ///
 /// # Errors
 ///
@@ -78,7 +79,7 @@ fn read(name: &str, bytes: &[u8], root: &Path, options: &ScanOptions) -> Result<
         rows_read += rows.len();
         // In the order of the rows, whichever thread looked at their files.
         let looked: Vec<Result<Found, CorpusError>> =
-            rows.par_iter().map(|row| look_for(&table, row, root)).collect();
+            rows.par_iter().map(|row| look_for(&table, row, root, options)).collect();
         for (row, found) in rows.iter().zip(looked) {
             match found? {
                 Found::Song(song) => songs.push(song),
@@ -119,21 +120,49 @@ enum Found {
     Trouble(Problem),
 }
 
-fn look_for(table: &Table<'_>, row: &Row, root: &Path) -> Result<Found, CorpusError> {
+fn look_for(
+    table: &Table<'_>,
+    row: &Row,
+    root: &Path,
+    options: &ScanOptions,
+) -> Result<Found, CorpusError> {
     let text = table.filled_cell(row, "path")?;
     let artist = table.filled_cell(row, "artist")?.to_owned();
     let album = table.filled_cell(row, "album")?.to_owned();
     let Some(path) = path_named(text) else {
         return Err(table.fault(row, TableFault::PathOutside { path: text.to_owned() }));
     };
-    if let Some(kind) = trouble_with(&root.join(&path), row.line) {
+    if options.looks_for_files
+        && let Some(kind) = trouble_with(&root.join(&path), row.line)
+    {
         return Ok(Found::Trouble(Problem { path, kind }));
     }
     let title = match table.cell(row, "title") {
         "" => path.file_stem().map(escape_name).unwrap_or_default(),
         title => title.to_owned(),
     };
-    Ok(Found::Song(Arc::new(Song { id: song_id(&path), artist, album, title, path })))
+    Ok(Found::Song(Arc::new(Song { id: song_id(&path), artist, album, title })))
+}
+
+/// The lines, from 1, in which a manifest's text names some songs by their ids.
+///
+/// # Errors
+///
+/// [`CorpusError::Table`] with the line if there is a fault in the table.
+pub fn manifest_lines<'a>(
+    manifest: &str,
+    songs: &BTreeSet<&'a str>,
+) -> Result<BTreeMap<&'a str, u64>, CorpusError> {
+    let mut table = Table::open("the manifest", manifest.as_bytes(), &COLUMNS)?;
+    let mut lines = BTreeMap::new();
+    while let Some(row) = table.next_row()? {
+        if let Some(path) = path_named(table.cell(&row, "path"))
+            && let Some(id) = songs.get(&*song_id(&path))
+        {
+            lines.entry(*id).or_insert(row.line);
+        }
+    }
+    Ok(lines)
 }
 
 fn path_named(text: &str) -> Option<PathBuf> {
@@ -167,8 +196,7 @@ pub fn write_manifest(corpus: &Corpus, mut to: impl Write) -> Result<(), CorpusE
     let mut write = || -> io::Result<()> {
         write_row(&mut to, &COLUMNS)?;
         for song in &corpus.songs {
-            let path = song_id(&song.path);
-            write_row(&mut to, &[&path, &song.artist, &song.album, &song.title])?;
+            write_row(&mut to, &[&song.id, &song.artist, &song.album, &song.title])?;
         }
         to.flush()
     };

@@ -20,6 +20,11 @@ pub struct ScanOptions {
     pub extensions: Vec<String>,
     /// At most so many songs of each artist, see [`Corpus::cap_songs_per_artist`].
     pub max_songs_per_artist: Option<usize>,
+    /// Whether [`from_manifest`](crate::from_manifest) looks for the file of each song, leaves out those that
+    /// are not there, and lists them. A caller that opens every file anyway can spare a look at each, which
+    /// counts with a million of them, and say by [`manifest_lines`](crate::manifest_lines) where the
+    /// missing ones are named. The cap on songs does not know of missing ones then.
+    pub looks_for_files: bool,
     /// Which tag names the artist; of use in [`from_tags`](crate::from_tags) alone.
     pub artist_tag: ArtistTag,
 }
@@ -44,6 +49,7 @@ impl Default for ScanOptions {
         Self {
             extensions: extensions.map(String::from).to_vec(),
             max_songs_per_artist: None,
+            looks_for_files: true,
             artist_tag: ArtistTag::default(),
         }
     }

@@ -1,13 +1,13 @@
 //! Which songs train, which validate, which test.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::album_split::split_by_album;
-use crate::corpus::Corpus;
+use crate::corpus::{Albums, Corpus};
 use crate::error::{CorpusError, counted, listed};
 use crate::folds::Fold;
 use crate::song_split::split_by_song;
@@ -185,18 +185,14 @@ impl Split {
         if !with_two_albums.is_empty() {
             warnings.push(SplitWarning::TwoAlbums { artists: with_two_albums });
         }
-        let mut present: BTreeMap<Part, BTreeSet<&str>> = BTreeMap::new();
-        for song in &corpus.songs {
-            if let Some(&part) = self.parts.get(&song.id) {
-                present.entry(part).or_default().insert(&song.artist);
-            }
-        }
         for part in Part::ALL {
-            let present = present.remove(&part).unwrap_or_default();
+            let is_present = |albums: &Albums<'_>| {
+                albums.values().flatten().any(|song| self.parts.get(&song.id) == Some(&part))
+            };
             let absent: Vec<String> = artists
-                .keys()
-                .filter(|artist| !present.contains(*artist))
-                .map(ToString::to_string)
+                .iter()
+                .filter(|(_, albums)| !is_present(albums))
+                .map(|(artist, _)| (*artist).to_owned())
                 .collect();
             if !absent.is_empty() {
                 warnings.push(SplitWarning::AbsentFrom { part, artists: absent });

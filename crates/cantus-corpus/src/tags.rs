@@ -63,7 +63,6 @@ pub fn from_tags(
                 .map(str::to_owned)
                 .or_else(|| path.file_stem().map(escape_name))
                 .unwrap_or_default(),
-            path,
         });
     }
     if songs.is_empty() {

@@ -34,16 +34,16 @@ pub(crate) fn run(
     flags: &VisualizeFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
-    if common.dry_run {
-        return status::run(common, &flags.trial, true, StageName::Preprocess, progress);
-    }
     let configs = flags.trial.trials()?;
+    let [config] = configs.as_slice() else {
+        return bad_usage(
+            "one trial at a time can be drawn\n\nhint: give each list a single value",
+        );
+    };
+    if common.dry_run {
+        return status::of_trials(common, configs, true, StageName::Preprocess, progress);
+    }
     Session::writing(common, progress)?.run(|session| {
-        let [config] = configs.as_slice() else {
-            return bad_usage(
-                "one trial at a time can be drawn\n\nhint: give each list a single value",
-            );
-        };
         let trial = Trial::new(session, config.clone())?;
         let outcome = trial.bring_up_to_date(session, StageName::Preprocess)?.outcome;
         if outcome == Outcome::Interrupted {
@@ -120,7 +120,7 @@ fn grid(
 ) -> Result<Picture> {
     let frames = config.frames_per_clip();
     let mut first: BTreeMap<&str, &UsableSong> = BTreeMap::new();
-    for song in songs.iter().filter(|song| song.n_frames >= frames) {
+    for song in songs.iter().filter(|song| song.n_frames() >= frames) {
         first.entry(&song.song.artist).or_insert(song);
     }
     if first.is_empty() {
@@ -130,7 +130,7 @@ fn grid(
         .into_values()
         .map(|song| {
             let (_, mel) = song.spectrogram()?;
-            let start = (song.n_frames - frames) / 2 * config.mel.n_mels;
+            let start = (song.n_frames() - frames) / 2 * config.mel.n_mels;
             Ok((song, mel[start..start + frames * config.mel.n_mels].to_vec()))
         })
         .collect();

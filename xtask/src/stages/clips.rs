@@ -63,7 +63,7 @@ impl<'a> PartSongs<'a> {
 }
 
 fn clips(usable: &UsableSong, config: &Config) -> usize {
-    cantus_cache::clips(usable.n_frames, config.frames_per_clip(), config.clip_rule)
+    cantus_cache::clips(usable.n_frames(), config.frames_per_clip(), config.clip_rule)
 }
 
 /// Whether a song has room for one clip.
@@ -80,8 +80,8 @@ pub(crate) fn too_short(usable: &[UsableSong], config: &Config) -> Vec<SongProbl
         reason: format!(
             "too short for a clip of {}: {} frames ({:.1} s), {} are needed",
             config.clip,
-            usable.n_frames,
-            usable.n_frames as f64 / rate,
+            usable.n_frames(),
+            usable.n_frames() as f64 / rate,
             config.frames_for_one_clip()
         ),
         hint: Some("take shorter clips with `--clip`".to_owned()),
@@ -110,10 +110,9 @@ pub(crate) fn add_to_fingerprint(
         builder = builder.setting(format!("front_end.{key}"), value);
     }
     for (name, part) in parts {
-        let songs = part
-            .songs
-            .iter()
-            .map(|usable| (&usable.song.id, format!("{}\t{}", usable.label(), usable.source_hash)));
+        let songs = part.songs.iter().map(|usable| {
+            (&usable.song.id, format!("{}\t{}", usable.label(), usable.stored().source_hash))
+        });
         builder = builder.input_in_order(format!("{name} songs"), songs);
     }
     builder

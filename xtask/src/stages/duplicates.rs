@@ -12,11 +12,15 @@ use cantus_pipeline::{Fingerprint, Freshness, Stage};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Digest;
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::stages::preprocess::{Store, UsableSong};
 
 const FORMAT_VERSION: u32 = 1;
+
+/// Bytes of ids that are hashed at a time.
+const BYTES_AT_ONCE: usize = 64 * 1024;
 
 /// What two songs must share to be told of.
 const SECONDS_ALIKE: f64 = 10.0;
@@ -37,12 +41,19 @@ pub(crate) struct NearDuplicates {
 
 /// Where the pairs among these songs are saved: beside the spectrograms, each selection of songs for
 /// itself.
-pub(crate) fn path(store: &Store, songs: &[UsableSong]) -> PathBuf {
+pub(crate) fn path<'a>(store: &Store, ids: impl Iterator<Item = &'a str>) -> PathBuf {
     let mut hasher = blake3::Hasher::new();
-    for song in songs {
-        hasher.update(&(song.song.id.len() as u64).to_le_bytes());
-        hasher.update(song.song.id.as_bytes());
+    let mut pending = Vec::new();
+    for id in ids {
+        pending.extend((id.len() as u64).to_le_bytes());
+        pending.extend(id.as_bytes());
+        // Many at a time: BLAKE3 is slow on single ids.
+        if pending.len() >= BYTES_AT_ONCE {
+            hasher.update(&pending);
+            pending.clear();
+        }
     }
+    hasher.update(&pending);
     let name = format!("near-duplicates-{}.json", &hasher.finalize().to_hex()[..8]);
     store.folder().join(name)
 }
@@ -51,16 +62,15 @@ fn fingerprint_path(path: &Path) -> PathBuf {
     path.with_extension("fingerprint.json")
 }
 
-/// The stage, what it should be made of, and whether it is.
-pub(crate) fn check(
+/// The stage, what it should be made of, and whether it is: of songs by id, with their sounds.
+pub(crate) fn check<'a>(
     store: &Store,
-    songs: &[UsableSong],
+    sounds: impl ExactSizeIterator<Item = (&'a str, Digest)> + Clone,
     force: bool,
 ) -> Result<(Stage, Fingerprint, Freshness)> {
-    let path = path(store, songs);
+    let path = path(store, sounds.clone().map(|(id, _)| id));
     let stage = Stage::new("duplicates").after("preprocess").output(&path);
     let options = options(store);
-    let sounds = songs.iter().map(|song| (&song.song.id, song.sound_hash));
     let wanted = Fingerprint::builder("duplicates", FORMAT_VERSION)
         .setting("words", options.words)
         .setting("bits", options.bits)
@@ -79,7 +89,7 @@ pub(crate) fn run(
     songs: &[UsableSong],
     wanted: &Fingerprint,
 ) -> Result<Outcome> {
-    let path = path(store, songs);
+    let path = path(store, songs.iter().map(|song| song.song.id.as_str()));
     Fingerprint::invalidate(fingerprint_path(&path))?;
     let Some(words) = fingerprints(session, songs)? else { return Ok(Outcome::Interrupted) };
     let options = options(store);

@@ -1,12 +1,17 @@
 //! The stage `scan`: which songs there are, by whom, and what their files hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use cantus_corpus::{Corpus, Scan, ScanOptions, Song, TagRecord};
-use cantus_pipeline::{Fingerprint, Freshness, Input, ItemChanges, ItemTable, Reason, Stage};
+use cantus_corpus::{
+    Corpus, Problem, ProblemKind, Scan, ScanOptions, Song, TagRecord, manifest_lines,
+};
+use cantus_pipeline::{
+    Fingerprint, Freshness, Input, ItemChanges, ItemTable, PipelineError, Reason, Stage,
+};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -48,9 +53,11 @@ impl Scanned {
 /// Looks at the corpus: walks the folder (or reads the manifest), and hashes what changed.
 /// Songs that cannot be read are left out and named.
 pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) -> Result<Scanned> {
-    let options = ScanOptions {
+    let mut options = ScanOptions {
         extensions: cantus_audio::EXTENSIONS.iter().map(|&text| text.to_owned()).collect(),
         max_songs_per_artist: config.max_songs_per_artist,
+        // Each is looked at before it is hashed, too; but a missing one must not take another's place.
+        looks_for_files: config.max_songs_per_artist.is_some(),
         ..ScanOptions::default()
     };
     let mut unusable = Vec::new();
@@ -63,16 +70,16 @@ pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) ->
             )),
             _ => error,
         })?;
-    unusable.extend(problems.into_iter().map(|problem| SongProblem {
-        song: problem.path.display().to_string(),
-        reason: problem.kind.to_string(),
-        hint: Some(problem.hint().to_owned()),
-    }));
+    unusable.extend(problems.iter().map(named));
     let Corpus { root, songs, .. } = corpus;
-    let (songs, hashes) = hash_songs(session, &root, songs, &mut unusable);
+    let Hashed { songs, hashes, lost } = hash_songs(session, &root, songs);
     if songs.is_empty() {
+        // This tells more, where no file is there.
+        options.looks_for_files = true;
+        find_songs(session, config, source, &options, &mut unusable)?;
         bail!("no song of `{}` can be read", root.display());
     }
+    unusable.extend(why_lost(source, lost)?);
     let notices = notices.iter().map(ToString::to_string).collect();
     Ok(Scanned { corpus: Corpus::new(root, songs)?, hashes, unusable, notices })
 }
@@ -107,37 +114,80 @@ fn find_songs(
     Ok(scan)
 }
 
-/// Hashes every song's file; songs whose files cannot be read are left out.
-fn hash_songs(
-    session: &Session,
-    root: &Path,
+/// Songs by whether their files could be hashed.
+struct Hashed {
     songs: Vec<Arc<Song>>,
-    unusable: &mut Vec<SongProblem>,
-) -> (Vec<Arc<Song>>, Vec<Digest>) {
-    let hashed: Vec<Result<Digest, Box<SongProblem>>> = songs
+    /// In the order of the songs.
+    hashes: Vec<Digest>,
+    /// The others, and why.
+    lost: Vec<(Arc<Song>, PipelineError)>,
+}
+
+fn hash_songs(session: &Session, root: &Path, songs: Vec<Arc<Song>>) -> Hashed {
+    let hashed: Vec<Result<Digest, Box<PipelineError>>> = songs
         .par_iter()
         .map(|song| {
-            let hash = session.hashes.digest_of_file(root.join(&song.path));
-            hash.map(Digest::from).map_err(|error| {
-                Box::new(SongProblem {
-                    song: song.id.clone(),
-                    reason: error.to_string(),
-                    hint: error.hint().map(Into::into),
-                })
-            })
+            let hash = session.hashes.digest_of_file(root.join(song.path()));
+            hash.map(Digest::from).map_err(Box::new)
         })
         .collect();
-    let (mut kept, mut hashes) = (Vec::new(), Vec::with_capacity(songs.len()));
+    let mut sorted = Hashed {
+        songs: Vec::with_capacity(songs.len()),
+        hashes: Vec::with_capacity(songs.len()),
+        lost: Vec::new(),
+    };
     for (song, hash) in songs.into_iter().zip(hashed) {
         match hash {
             Ok(hash) => {
-                hashes.push(hash);
-                kept.push(song);
+                sorted.hashes.push(hash);
+                sorted.songs.push(song);
             }
-            Err(problem) => unusable.push(*problem),
+            Err(error) => sorted.lost.push((song, *error)),
         }
     }
-    (kept, hashes)
+    sorted
+}
+
+/// What to say of songs whose files could not be hashed. Of those that are not there it is the line of the
+/// manifest that names them, if one does.
+fn why_lost(
+    source: &CorpusSource,
+    lost: Vec<(Arc<Song>, PipelineError)>,
+) -> Result<Vec<SongProblem>> {
+    let is_missing = |error: &PipelineError| matches!(error, PipelineError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+    let missing: BTreeSet<&str> =
+        lost.iter().filter(|(_, error)| is_missing(error)).map(|(song, _)| &*song.id).collect();
+    let lines = match &source.selection {
+        _ if missing.is_empty() => BTreeMap::new(),
+        Selection::Everything => BTreeMap::new(),
+        Selection::Manifest(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
+            manifest_lines(&text, &missing)?
+        }
+        Selection::FreeMusic(profile) => {
+            let text = freemusic::profile_manifest(freemusic::TABLE, *profile)?;
+            manifest_lines(&text, &missing)?
+        }
+    };
+    let told = lost.iter().map(|(song, error)| match lines.get(&*song.id) {
+        Some(&line) => named(&Problem { path: song.path(), kind: ProblemKind::Missing { line } }),
+        None => SongProblem {
+            song: song.id.clone(),
+            reason: error.to_string(),
+            hint: error.hint().map(Into::into),
+        },
+    });
+    Ok(told.collect())
+}
+
+/// What a scan could not use, in words.
+fn named(problem: &Problem) -> SongProblem {
+    SongProblem {
+        song: problem.path.display().to_string(),
+        reason: problem.kind.to_string(),
+        hint: Some(problem.hint().to_owned()),
+    }
 }
 
 /// The tags of one file, kept by the hash of its content so that it is opened once.

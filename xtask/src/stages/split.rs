@@ -1,6 +1,5 @@
 //! The stage `split`: which songs train, which validate, which test.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
@@ -94,12 +93,9 @@ pub(crate) fn refuse_what_cannot_be(config: &Config, songs: &Songs<'_>, run: &Pa
 /// Refuses a split that does not fit the songs, or in which one recording stands in two parts.
 fn check_no_leak(split: &Split, songs: &Songs<'_>) -> Result<()> {
     split.check_no_leak(&songs.corpus)?;
-    let sounds: BTreeMap<String, String> = songs
-        .usable
-        .iter()
-        .map(|usable| (usable.song.id.clone(), usable.sound_hash.to_string()))
-        .collect();
-    split.check_no_shared_content(&sounds).map_err(|leak| {
+    let sounds =
+        songs.usable.iter().map(|usable| (usable.song.id.as_str(), usable.stored().sound_hash));
+    split.check_no_shared_content(sounds).map_err(|leak| {
         anyhow!(
             "{leak}\n\nhint: `--drop-duplicates` keeps the first song of each such group; or take \
              the others out of the corpus"

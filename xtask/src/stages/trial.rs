@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use cantus_corpus::{Corpus, Split, shuffled_labels};
+use cantus_corpus::{Corpus, Song, Split, shuffled_labels};
 use cantus_eval::PartCounts;
 use cantus_pipeline::{Damage, Fingerprint, Freshness, Plan, Stage};
+use rayon::prelude::*;
 
 use crate::corpus_source::{CorpusSource, Selection};
 use crate::digest::Digest;
@@ -194,8 +195,9 @@ impl Trial {
         self.note_seconds(&seconds, last)?;
         if last > StageName::Preprocess {
             let all = store.usable(&scanned);
+            let sounds = all.iter().map(|song| (song.song.id.as_str(), song.stored().sound_hash));
             let (_, wanted, freshness) =
-                duplicates::check(&store, &all, force(StageName::Duplicates))?;
+                duplicates::check(&store, sounds, force(StageName::Duplicates))?;
             if !freshness.is_fresh() {
                 let started = Instant::now();
                 let outcome = duplicates::run(session, &store, &all, &wanted)?;
@@ -341,7 +343,7 @@ impl Trial {
         last: StageName,
     ) -> Result<Songs<'a>> {
         let mut usable = store.usable(scanned);
-        let near_duplicates = duplicates::path(store, &usable);
+        let near_duplicates = duplicates::path(store, usable.iter().map(|usable| &*usable.song.id));
         let mut dropped = Vec::new();
         let mut unusable = [scanned.unusable.clone(), store.failures(scanned)].concat();
         let mut too_short = 0;
@@ -360,7 +362,7 @@ impl Trial {
         for song in &damaged {
             session.add_damaged(song.clone());
         }
-        let corpus = corpus_of(&usable, scanned)?;
+        let corpus = corpus_of(&usable, scanned);
         // Of songs that are not decoded yet nobody can be chosen.
         let corpus = if last >= StageName::Split && !corpus.songs.is_empty() {
             self.chosen(corpus, &mut usable, &mut dropped)?
@@ -370,7 +372,9 @@ impl Trial {
         if self.config.shuffle_labels {
             let labels = shuffled_labels(&corpus, self.config.seed);
             for usable in &mut usable {
-                usable.false_label = labels.get(&usable.song.id).cloned();
+                usable.taken_for = labels
+                    .get(&usable.song.id)
+                    .map(|label| Song { artist: label.clone(), ..(*usable.song).clone() }.into());
             }
         }
         Ok(Songs {
@@ -401,10 +405,14 @@ impl Trial {
         if self.config.drop_duplicates {
             *dropped = drop_duplicates(usable);
         }
-        keep(&mut corpus, usable);
+        if usable.len() < corpus.songs.len() {
+            corpus.songs = usable.iter().map(|usable| Arc::clone(&usable.song)).collect();
+        }
         if let Some(cap) = self.config.max_seconds_per_artist {
-            let seconds =
-                usable.iter().map(|usable| (usable.song.id.clone(), usable.seconds)).collect();
+            let seconds = usable
+                .iter()
+                .map(|usable| (usable.song.id.clone(), usable.stored().seconds))
+                .collect();
             corpus.cap_seconds_per_artist(cap, &seconds)?;
             let is_kept = |usable: &UsableSong| {
                 corpus.songs.binary_search_by(|song| song.id.cmp(&usable.song.id)).is_ok()
@@ -430,13 +438,13 @@ impl Trial {
     pub(crate) fn stored(&self, session: &Session) -> Result<Stored> {
         let (scanned, store) = Store::open(session, &self.config, &self.source)?;
         let usable = store.usable(&scanned);
-        let artists = corpus_of(&usable, &scanned)?.summary();
+        let artists = corpus_of(&usable, &scanned).summary();
         Ok(Stored {
             folder: store.folder().to_owned(),
             artists: artists.artists,
             albums: artists.albums,
             songs: usable.len(),
-            seconds: usable.iter().map(|usable| usable.seconds).sum(),
+            seconds: usable.iter().map(|usable| usable.stored().seconds).sum(),
         })
     }
 
@@ -456,21 +464,43 @@ impl Trial {
         let all_decoded = preprocess.1.is_fresh();
         let scan = scan::freshness(session, &self.config, &self.source, &scanned)?;
         let mut stages = vec![scan, preprocess];
-        if last > StageName::Preprocess {
-            let (stage, _, freshness) = duplicates::check(&store, &store.usable(&scanned), false)?;
+        // Of a million songs each of these takes a while: they go side by side.
+        let (duplicates, songs) = rayon::join(
+            || {
+                let check = || {
+                    let stored = store.stored(&scanned);
+                    let sounds = stored.iter().map(|(song, of)| (song.id.as_str(), of.sound_hash));
+                    duplicates::check(&store, sounds, false)
+                };
+                (last > StageName::Preprocess).then(check).transpose()
+            },
+            || {
+                let songs = self.songs(session, &store, &scanned, last)?;
+                // What the songs will be is not known before all are decoded.
+                let refusal = if all_decoded && last >= StageName::Split {
+                    split::refuse_what_cannot_be(&self.config, &songs, &self.run).err()
+                } else {
+                    None
+                };
+                anyhow::Ok((songs, refusal))
+            },
+        );
+        if let Some((stage, _, freshness)) = duplicates? {
             let known = if all_decoded { freshness } else { freshness.without_inputs() };
             stages.push((stage, known));
         }
-        let songs = self.songs(session, &store, &scanned, last)?;
-        // What the songs will be is not known before all are decoded.
-        let refusal = if all_decoded && last >= StageName::Split {
-            split::refuse_what_cannot_be(&self.config, &songs, &self.run).err()
-        } else {
-            None
-        };
+        let (songs, refusal) = songs?;
+        let names: Vec<StageName> = last.of_a_run().collect();
+        if last > StageName::Split {
+            // Before they ask for it side by side: drawing it takes all threads by itself.
+            split::expected(&self.config, &songs, &self.run);
+        }
+        let checked: Vec<(Stage, Fingerprint, Freshness)> = names
+            .par_iter()
+            .map(|&name| self.check(session, name, &songs, force(name)))
+            .collect::<Result<_>>()?;
         let mut resumes_after_epoch = None;
-        for name in last.of_a_run() {
-            let (stage, wanted, mut freshness) = self.check(session, name, &songs, force(name))?;
+        for (name, (stage, wanted, mut freshness)) in names.into_iter().zip(checked) {
             if !all_decoded {
                 // What the songs will be is not known yet: that they are stale says it.
                 freshness = freshness.without_inputs();
@@ -569,19 +599,12 @@ fn interrupted_before_split(
 
 /// The songs that are used as far as they can be decoded.
 fn damaged(usable: &[UsableSong]) -> impl Iterator<Item = SongProblem> {
-    let damaged = usable.iter().filter(|usable| !usable.damage.is_empty());
+    let damaged = usable.iter().filter(|usable| !usable.stored().damage.is_empty());
     damaged.map(|usable| SongProblem {
         song: usable.song.id.clone(),
-        reason: usable.damage.clone(),
+        reason: usable.stored().damage.to_string(),
         hint: Some("put a whole copy in its place, and the same command takes it".to_owned()),
     })
-}
-
-/// Keeps the songs of a corpus that can be used. Both are sorted by id.
-fn keep(corpus: &mut Corpus, usable: &[UsableSong]) {
-    corpus
-        .songs
-        .retain(|song| usable.binary_search_by(|usable| usable.song.id.cmp(&song.id)).is_ok());
 }
 
 /// Takes out all but the first of the songs with the same sound, and says which.
@@ -590,7 +613,7 @@ fn drop_duplicates(usable: &mut Vec<UsableSong>) -> Vec<SongProblem> {
     let mut dropped = Vec::new();
     usable.retain(|usable| {
         let id = &usable.song.id;
-        let first = first_of.entry(usable.sound_hash).or_insert_with(|| id.clone());
+        let first = first_of.entry(usable.stored().sound_hash).or_insert_with(|| id.clone());
         if first != id {
             let reason = format!("has the same sound as `{first}`");
             dropped.push(SongProblem { song: id.clone(), reason, hint: None });
@@ -601,9 +624,10 @@ fn drop_duplicates(usable: &mut Vec<UsableSong>) -> Vec<SongProblem> {
 }
 
 /// Songs with a spectrogram as a corpus.
-fn corpus_of(usable: &[UsableSong], scanned: &Scanned) -> Result<Corpus> {
+fn corpus_of(usable: &[UsableSong], scanned: &Scanned) -> Corpus {
+    // In order of their ids, as the scanned ones are.
     let songs = usable.iter().map(|usable| Arc::clone(&usable.song)).collect();
-    Ok(Corpus::new(scanned.corpus.root.clone(), songs)?)
+    Corpus { root: scanned.corpus.root.clone(), songs }
 }
 
 fn fingerprint_path(run: &Path, stage: &str) -> PathBuf {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use cantus_corpus::{
     Corpus, CorpusError, ProblemKind, Scan, ScanOptions, TableFault, from_manifest,
-    from_manifest_text, write_manifest,
+    from_manifest_text, manifest_lines, write_manifest,
 };
 
 use crate::music_folder::{MusicFolder, ids};
@@ -41,6 +41,40 @@ fn a_file_that_is_not_there_is_named_with_its_line_and_the_rest_goes_on() {
         found,
         [("folder", &ProblemKind::NotAFile), ("gone.ogg", &ProblemKind::Missing { line: 2 })]
     );
+}
+
+#[test]
+fn files_that_are_not_looked_for_are_songs_and_their_lines_can_be_asked_for() {
+    let music = MusicFolder::new(["a.ogg"]);
+    let table = "path\tartist\talbum\ttitle\n\
+                 ./gone.ogg\tA\tX\t1\na.ogg\tA\tX\t2\n# a comment\nb/%41\tA\tX\t3\n";
+    let options = ScanOptions { looks_for_files: false, ..ScanOptions::default() };
+    let scan = from_manifest_text(table, music.path(), &options).unwrap();
+    assert_eq!(ids(&scan.corpus), ["a.ogg", "b/A", "gone.ogg"]);
+    assert_eq!(scan.problems, []);
+    let asked = ["gone.ogg", "b/A", "unknown"].into();
+    let lines = manifest_lines(table, &asked).unwrap();
+    assert_eq!(lines, [("b/A", 5), ("gone.ogg", 2)].into());
+    let twice = format!("{table}gone.ogg\tA\tX\t4\n");
+    let error = from_manifest_text(&twice, music.path(), &options).unwrap_err();
+    let fault = TableFault::RepeatedSong { id: "gone.ogg".to_owned(), first_line: 2 };
+    assert!(matches!(&error, CorpusError::Table { line: 6, fault: found, .. } if *found == fault));
+}
+
+#[test]
+fn more_rows_than_are_looked_at_at_once_are_read_in_order_to_a_fault_at_the_end() {
+    let music = MusicFolder::new([""; 0]);
+    let mut table = "path\tartist\talbum\ttitle\n".to_owned();
+    for number in 0..20_000 {
+        table += &format!("{number:05}.ogg\tA\tX\t\n");
+    }
+    let options = ScanOptions { looks_for_files: false, ..ScanOptions::default() };
+    let scan = from_manifest_text(&table, music.path(), &options).unwrap();
+    let expected: Vec<String> = (0..20_000).map(|number| format!("{number:05}.ogg")).collect();
+    assert_eq!(ids(&scan.corpus), expected);
+    table += "20000.ogg\t\tX\t\n";
+    let error = from_manifest_text(&table, music.path(), &options).unwrap_err();
+    assert!(matches!(error, CorpusError::Table { line: 20_002, .. }), "{error}");
 }
 
 #[test]

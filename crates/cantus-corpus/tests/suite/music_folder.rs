@@ -54,7 +54,6 @@ pub(crate) fn song(artist: &str, album: &str, title: &str) -> Song {
         artist: artist.to_owned(),
         album: album.to_owned(),
         title: title.to_owned(),
-        path,
     }
 }
 

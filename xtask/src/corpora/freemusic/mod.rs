@@ -86,7 +86,6 @@ fn manifest_of(table: &Table, profile: Profile) -> Result<String> {
             artist: track.artist.clone(),
             album: track.album.clone(),
             title: track.title.clone(),
-            path,
         }
     });
     let corpus = Corpus::new("", songs.collect())?;

@@ -128,7 +128,7 @@ fn fingerprint_path(path: &Path) -> PathBuf {
 
 /// By what a song's clips are known again: where it lies, and what is in its file.
 fn key(usable: &UsableSong) -> (String, String) {
-    (usable.song.id.clone(), usable.source_hash.to_string())
+    (usable.song.id.clone(), usable.stored().source_hash.to_string())
 }
 
 impl<'a> Work<'a> {
@@ -169,7 +169,7 @@ impl<'a> Work<'a> {
             .into_iter()
             .map(|usable| {
                 let song = &usable.song;
-                let hash = usable.source_hash.to_string();
+                let hash = usable.stored().source_hash.to_string();
                 let named = [&song.artist, &song.album, &song.title, &hash];
                 (song.id.as_str(), named.map(String::as_str).join("\t"))
             })
@@ -199,7 +199,7 @@ impl<'a> Work<'a> {
         let embeddings = embeddings.filter(|found| *found.model() == self.model.tag())?;
         let is_same = |(usable, song): (&UsableSong, &EmbeddedSong)| {
             usable.song.id == song.song_id
-                && Digest::from_hex(&song.source_hash) == Some(usable.source_hash)
+                && Digest::from_hex(&song.source_hash) == Some(usable.stored().source_hash)
         };
         let is_complete = embeddings.songs().len() == self.songs.len()
             && self.songs.iter().zip(embeddings.songs()).all(is_same);
@@ -252,7 +252,7 @@ impl<'a> Work<'a> {
             artist: usable.song.artist.clone(),
             album: usable.song.album.clone(),
             title: usable.song.title.clone(),
-            source_hash: usable.source_hash.to_string(),
+            source_hash: usable.stored().source_hash.to_string(),
             clips: known[&key(usable)].clone(),
         });
         let embeddings = Embeddings::new(self.model.tag(), songs.collect())?;
@@ -293,7 +293,7 @@ impl<'a> Work<'a> {
 
     fn clips(&self, usable: &UsableSong) -> usize {
         let frames = self.model.file.frames_per_clip;
-        cantus_cache::clips(usable.n_frames, frames, ClipRule::AllWhole)
+        cantus_cache::clips(usable.n_frames(), frames, ClipRule::AllWhole)
     }
 
     /// The songs in groups whose spectrograms fit into memory; one that does not stands alone.
@@ -301,7 +301,7 @@ impl<'a> Work<'a> {
         let mut groups: Vec<Vec<&UsableSong>> = Vec::new();
         let mut bytes = 0;
         for &song in songs {
-            let song_bytes = (song.n_frames * self.store.n_mels() * size_of::<f32>()) as u64;
+            let song_bytes = (song.n_frames() * self.store.n_mels() * size_of::<f32>()) as u64;
             bytes += song_bytes;
             match groups.last_mut() {
                 Some(group)

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use anyhow::{Context, Result, bail};
@@ -25,7 +26,7 @@ const LINES_AT_ONCE: usize = 4_096;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StoredSong {
     /// The song.
-    pub(crate) id: String,
+    pub(crate) id: Box<str>,
     /// BLAKE3 of the file it was made from.
     pub(crate) source_hash: Digest,
     /// BLAKE3 of the samples that it was made from.
@@ -35,8 +36,8 @@ pub(crate) struct StoredSong {
     /// Seconds of the recording that were used.
     pub(crate) seconds: f64,
     /// What of the recording could not be decoded, in words; empty where nothing is missing.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) damage: String,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub(crate) damage: Box<str>,
 }
 
 impl TryFrom<&SongInfo> for StoredSong {
@@ -48,12 +49,12 @@ impl TryFrom<&SongInfo> for StoredSong {
                 .with_context(|| format!("of `{}`, `{text}` is no digest", info.id))
         };
         Ok(Self {
-            id: info.id.clone(),
+            id: info.id.as_str().into(),
             source_hash: digest(&info.source_hash)?,
             sound_hash: digest(&info.sound_hash)?,
             n_frames: info.n_frames,
             seconds: info.seconds,
-            damage: info.damage.clone(),
+            damage: info.damage.as_str().into(),
         })
     }
 }
@@ -85,7 +86,7 @@ impl FileStamp {
 }
 
 /// The file of an album as it was last seen.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct IndexedFile {
     stamp: FileStamp,
     /// In order of their ids.
@@ -93,23 +94,28 @@ pub(crate) struct IndexedFile {
 }
 
 impl IndexedFile {
-    fn new(stamp: FileStamp, mut songs: Vec<StoredSong>) -> Self {
+    fn new(stamp: FileStamp, mut songs: Vec<StoredSong>) -> Arc<Self> {
         songs.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        Self { stamp, songs }
+        songs.shrink_to_fit();
+        Arc::new(Self { stamp, songs })
     }
 
-    /// The spectrogram of a song.
-    pub(crate) fn song(&self, id: &str) -> Option<&StoredSong> {
-        let found = self.songs.binary_search_by(|song| song.id.as_str().cmp(id));
-        found.ok().map(|position| &self.songs[position])
+    /// Where the spectrogram of a song stands among those of the file.
+    pub(crate) fn position(&self, id: &str) -> Option<usize> {
+        self.songs.binary_search_by(|song| (*song.id).cmp(id)).ok()
+    }
+
+    /// The spectrograms.
+    pub(crate) fn songs(&self) -> &[StoredSong] {
+        &self.songs
     }
 }
 
 /// The songs of one folder of spectrograms.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// By their paths below the folder.
-    files: BTreeMap<String, IndexedFile>,
+    /// By their paths below the folder; shared with the songs that are taken from them.
+    files: BTreeMap<String, Arc<IndexedFile>>,
     failures: HashMap<String, FailedSong>,
     /// A look found what the file of the index does not say.
     is_news: bool,
@@ -198,7 +204,7 @@ impl Index {
             Ok(())
         };
         for (name, indexed) in &self.files {
-            put(&Line::File(name.clone(), indexed))?;
+            put(&Line::File(name.clone(), &**indexed))?;
         }
         let failures: BTreeMap<&String, &FailedSong> = self.failures.iter().collect();
         for (id, failure) in failures {
@@ -224,7 +230,7 @@ impl Index {
     }
 
     /// The file of an album.
-    pub(crate) fn file(&self, file: &str) -> Option<&IndexedFile> {
+    pub(crate) fn file(&self, file: &str) -> Option<&Arc<IndexedFile>> {
         self.files.get(file)
     }
 
@@ -239,11 +245,11 @@ impl Index {
     }
 
     /// The songs that the file of an album holds, by id.
-    pub(crate) fn songs_in(&self, file: &str) -> impl Iterator<Item = &String> {
+    pub(crate) fn songs_in(&self, file: &str) -> impl Iterator<Item = &str> {
         self.files
             .get(file)
             .into_iter()
-            .flat_map(|indexed| indexed.songs.iter().map(|song| &song.id))
+            .flat_map(|indexed| indexed.songs.iter().map(|song| &*song.id))
     }
 
     /// Takes note of what `file` holds by whatever configuration, unless it is known.
@@ -291,7 +297,7 @@ impl Index {
     /// Takes note of a file just written with `songs`.
     pub(crate) fn wrote(&mut self, folder: &Path, file: &str, songs: Vec<StoredSong>) {
         for song in &songs {
-            self.failures.remove(&song.id);
+            self.failures.remove(&*song.id);
         }
         match FileStamp::of(&folder.join(file)) {
             Some(stamp) => self.files.insert(file.to_owned(), IndexedFile::new(stamp, songs)),
@@ -302,7 +308,7 @@ impl Index {
     /// Forgets a song of `file`, so that it is decoded again.
     pub(crate) fn forget(&mut self, file: &str, id: &str) {
         if let Some(indexed) = self.files.get_mut(file) {
-            indexed.songs.retain(|song| song.id != id);
+            Arc::make_mut(indexed).songs.retain(|song| *song.id != *id);
         }
     }
 
@@ -319,6 +325,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn more_lines_than_are_parsed_at_once_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = 2 * LINES_AT_ONCE + 1;
+        let mut index = Index::default();
+        for number in 0..count {
+            let source_hash = blake3::hash(&number.to_le_bytes()).into();
+            let failure = FailedSong { source_hash, reason: "cut".to_owned(), hint: None };
+            index.failed(&number.to_string(), failure);
+        }
+        index.save(folder.path()).unwrap();
+        let read = Index::read(folder.path()).unwrap();
+        assert_eq!(read.failures.len(), count);
+        assert_eq!(read.failures, index.failures);
+    }
+
+    #[test]
     fn a_flipped_bit_anywhere_is_found_and_no_index_is_an_empty_one() {
         let folder = tempfile::tempdir().unwrap();
         assert!(Index::read(folder.path()).unwrap().files.is_empty());
@@ -331,20 +353,20 @@ mod tests {
         index.failed("Alto/a.mp3", failure.clone());
         fs::write(folder.path().join("b.parquet"), b"an album").unwrap();
         let song = |id: &str| StoredSong {
-            id: id.to_owned(),
+            id: id.into(),
             source_hash: blake3::hash(b"b").into(),
             sound_hash: blake3::hash(b"c").into(),
             n_frames: 7,
             seconds: 0.25,
-            damage: String::new(),
+            damage: Box::default(),
         };
         index.wrote(folder.path(), "b.parquet", vec![song("d"), song("c")]);
         index.save(folder.path()).unwrap();
         let read = Index::read(folder.path()).unwrap();
         assert_eq!(read.failure("Alto/a.mp3"), Some(&failure));
         let file = read.file("b.parquet").unwrap();
-        assert_eq!(["c", "d", "e"].map(|id| file.song(id).is_some()), [true, true, false]);
-        assert_eq!(file.song("c"), Some(&song("c")));
+        assert_eq!(["c", "d", "e"].map(|id| file.position(id)), [Some(0), Some(1), None]);
+        assert_eq!(file.songs(), [song("c"), song("d")]);
         let path = Index::path(folder.path());
         let whole = fs::read(&path).unwrap();
         for bit in 0..8 * whole.len() {

@@ -28,7 +28,7 @@ use album_file::album_path;
 pub(crate) use album_file::readable;
 use front_end::FrontEnd;
 pub(crate) use index::Index;
-use index::StoredSong;
+use index::{IndexedFile, StoredSong};
 use rows::{Row, RowMaker, RowSource};
 use writing::AlbumWriting;
 
@@ -85,42 +85,50 @@ struct StaleSong {
 pub(crate) struct UsableSong {
     /// The song.
     pub(crate) song: Arc<Song>,
-    /// The artist that it is taken for, where labels are shuffled and it is not its own.
-    pub(crate) false_label: Option<String>,
-    /// BLAKE3 of the file it was made from.
-    pub(crate) source_hash: Digest,
-    /// BLAKE3 of the samples that its spectrogram was made from.
-    pub(crate) sound_hash: Digest,
-    /// Frames of its spectrogram.
-    pub(crate) n_frames: usize,
-    /// Seconds of audio in it.
-    pub(crate) seconds: f64,
-    /// What of the recording could not be decoded, in words; empty where nothing is missing.
-    pub(crate) damage: String,
-    /// The Parquet file that holds it.
-    pub(crate) file: Arc<Path>,
+    /// The same by another artist, that it is taken for where labels are shuffled.
+    pub(crate) taken_for: Option<Arc<Song>>,
+    /// The album that it is stored in, and where in it.
+    album: Arc<StoredAlbum>,
+    position: u32,
+}
+
+/// The Parquet file of an album, and what it holds.
+#[derive(Debug)]
+struct StoredAlbum {
+    path: PathBuf,
+    indexed: Arc<IndexedFile>,
 }
 
 impl UsableSong {
     /// The artist that it is taken for.
     pub(crate) fn label(&self) -> &str {
-        self.false_label.as_ref().unwrap_or(&self.song.artist)
+        &self.taken_for.as_ref().unwrap_or(&self.song).artist
+    }
+
+    /// What is known of its spectrogram.
+    pub(crate) fn stored(&self) -> &StoredSong {
+        &self.album.indexed.songs()[self.position as usize]
+    }
+
+    /// Frames of its spectrogram.
+    pub(crate) fn n_frames(&self) -> usize {
+        self.stored().n_frames as usize
     }
 
     /// Its Parquet file, and its id in there.
     pub(crate) fn place(&self) -> (PathBuf, String) {
-        (self.file.to_path_buf(), self.song.id.clone())
+        (self.album.path.clone(), self.song.id.clone())
     }
 
     /// Its spectrogram, time-major in decibel, and what is stored beside it.
     pub(crate) fn spectrogram(&self) -> Result<(SongInfo, Vec<f32>)> {
-        let album = AlbumFile::open(&self.file)?;
+        let album = AlbumFile::open(&self.album.path)?;
         let id = &self.song.id;
         let position = album
             .songs()
             .iter()
             .position(|song| song.id == *id)
-            .with_context(|| format!("`{id}` is not in `{}`", self.file.display()))?;
+            .with_context(|| format!("`{id}` is not in `{}`", self.album.path.display()))?;
         Ok((album.songs()[position].clone(), album.read_mel(position)?))
     }
 }
@@ -179,7 +187,8 @@ impl Store {
 
     fn stale(&self, scanned: &Scanned, force: bool) -> Vec<StaleSong> {
         let mut stale = Vec::new();
-        for (position, (song, hash, stored)) in self.songs(scanned).enumerate() {
+        for (position, (song, hash, place)) in self.songs(scanned).enumerate() {
+            let stored = place.map(|(album, position)| &album.songs()[position]);
             if let Some(reason) = self.why_stale(song, hash, stored, force) {
                 stale.push(StaleSong { position, reason });
             }
@@ -187,20 +196,21 @@ impl Store {
         stale
     }
 
-    /// The scanned songs with the hashes of their files, and what is stored of them.
+    /// The scanned songs with the hashes of their files, and of those that are stored the album's file
+    /// and their place in it.
     fn songs<'a>(
         &'a self,
         scanned: &'a Scanned,
-    ) -> impl Iterator<Item = (&'a Arc<Song>, Digest, Option<&'a StoredSong>)> {
+    ) -> impl Iterator<Item = (&'a Arc<Song>, Digest, Option<(&'a IndexedFile, usize)>)> {
         // Songs of an album stand together: its file is looked up once.
         let mut last = None;
         scanned.songs().zip(&self.albums.of_songs).map(move |((song, hash), &album)| {
             let file = match last {
                 Some((of, file)) if of == album => file,
-                _ => self.index.file(&self.albums.files[album]),
+                _ => self.index.file(&self.albums.files[album]).map(Arc::as_ref),
             };
             last = Some((album, file));
-            (song, hash, file.and_then(|file| file.song(&song.id)))
+            (song, hash, file.and_then(|file| Some((file, file.position(&song.id)?))))
         })
     }
 
@@ -230,22 +240,39 @@ impl Store {
         })
     }
 
+    /// The scanned songs that have an up-to-date spectrogram, by id, with what is known of that: of
+    /// [`usable`](Self::usable) songs a part, in less room.
+    pub(crate) fn stored<'a>(&'a self, scanned: &'a Scanned) -> Vec<(&'a Song, &'a StoredSong)> {
+        let current = self.songs(scanned).filter_map(|(song, hash, place)| {
+            let stored = place.map(|(album, position)| &album.songs()[position])?;
+            (stored.source_hash == hash).then_some((&**song, stored))
+        });
+        current.collect()
+    }
+
     /// The scanned songs that have an up-to-date spectrogram, by id.
     pub(crate) fn usable(&self, scanned: &Scanned) -> Vec<UsableSong> {
-        let files: Vec<Arc<Path>> =
-            self.albums.files.iter().map(|file| self.folder.join(file).into()).collect();
+        let albums: Vec<Option<Arc<StoredAlbum>>> = self
+            .albums
+            .files
+            .iter()
+            .map(|file| {
+                let indexed = Arc::clone(self.index.file(file)?);
+                Some(Arc::new(StoredAlbum { path: self.folder.join(file), indexed }))
+            })
+            .collect();
         let mut usable = Vec::with_capacity(scanned.hashes.len());
-        for ((song, hash, stored), &album) in self.songs(scanned).zip(&self.albums.of_songs) {
-            if let Some(stored) = stored.filter(|stored| stored.source_hash == hash) {
+        for ((song, hash, place), &album) in self.songs(scanned).zip(&self.albums.of_songs) {
+            let is_current =
+                |(album, at): &(&IndexedFile, usize)| album.songs()[*at].source_hash == hash;
+            if let Some((_, position)) = place.filter(is_current)
+                && let Some(album) = &albums[album]
+            {
                 usable.push(UsableSong {
                     song: Arc::clone(song),
-                    false_label: None,
-                    source_hash: stored.source_hash,
-                    sound_hash: stored.sound_hash,
-                    n_frames: stored.n_frames as usize,
-                    seconds: stored.seconds,
-                    damage: stored.damage.clone(),
-                    file: Arc::clone(&files[album]),
+                    taken_for: None,
+                    album: Arc::clone(album),
+                    position: position as u32,
                 });
             }
         }
@@ -325,7 +352,7 @@ impl Store {
         for (file, rows) in &mut albums {
             for id in self.index.songs_in(file) {
                 // A song that moved to another album has its row there.
-                if now_in.get(id.as_str()).is_some_and(|now| now != file) {
+                if now_in.get(id).is_some_and(|now| now != file) {
                     continue;
                 }
                 rows.entry(id).or_insert(RowSource::Keep);

@@ -113,7 +113,7 @@ impl RowMaker<'_> {
     }
 
     fn decode(&self, song: &Song, hash: Digest) -> Result<MadeRow, FailedSong> {
-        let path = self.scanned.corpus.root.join(&song.path);
+        let path = self.scanned.corpus.full_path(song);
         let failed =
             |reason: String, hint: Option<String>| FailedSong { source_hash: hash, reason, hint };
         let work = || {
@@ -143,7 +143,7 @@ impl RowMaker<'_> {
             artist: song.artist.clone(),
             album: song.album.clone(),
             title: song.title.clone(),
-            source_path: song.path.to_string_lossy().into_owned(),
+            source_path: song.path().to_string_lossy().into_owned(),
             source_hash: hash.to_string(),
             sound_hash: sound.finish(),
             start_seconds: decoder.start_seconds(),

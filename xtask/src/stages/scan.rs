@@ -79,7 +79,7 @@ pub(crate) fn scan(session: &Session, config: &Config, source: &CorpusSource) ->
         find_songs(session, config, source, &options, &mut unusable)?;
         bail!("no song of `{}` can be read", root.display());
     }
-    unusable.extend(why_lost(source, lost)?);
+    unusable.extend(why_lost(source, &lost)?);
     let notices = notices.iter().map(ToString::to_string).collect();
     Ok(Scanned { corpus: Corpus::new(root, songs)?, hashes, unusable, notices })
 }
@@ -152,9 +152,12 @@ fn hash_songs(session: &Session, root: &Path, songs: Vec<Arc<Song>>) -> Hashed {
 /// manifest that names them, if one does.
 fn why_lost(
     source: &CorpusSource,
-    lost: Vec<(Arc<Song>, PipelineError)>,
+    lost: &[(Arc<Song>, PipelineError)],
 ) -> Result<Vec<SongProblem>> {
-    let is_missing = |error: &PipelineError| matches!(error, PipelineError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+    let is_missing = |error: &PipelineError| match error {
+        PipelineError::Io { source, .. } => source.kind() == ErrorKind::NotFound,
+        _ => false,
+    };
     let missing: BTreeSet<&str> =
         lost.iter().filter(|(_, error)| is_missing(error)).map(|(song, _)| &*song.id).collect();
     let lines = match &source.selection {

@@ -313,6 +313,26 @@ fn bad_usage_ends_with_two_and_says_what_would_do() {
 }
 
 #[test]
+fn verify_alone_changes_nothing_and_makes_no_data_folder() {
+    let checkout = Checkout::with_music();
+    let ended = checkout.run(&["verify", "--data", "nowhere"]).expect_code(1);
+    ended.expect_error(&["there is no data folder `nowhere`", "hint:"]);
+    assert!(!checkout.path().join("nowhere").exists());
+    checkout.run(&["preprocess", "--corpus", "music"]).expect_code(0);
+    let hashes = checkout.path().join("data/cache/content-hashes.bin");
+    let mut damaged = fs::read(&hashes).unwrap();
+    damaged[100] ^= 1;
+    fs::write(&hashes, &damaged).unwrap();
+    for further in [&[][..], &["--repair", "--dry-run"]] {
+        let ended = checkout.run(&[&["verify"][..], further].concat()).expect_code(1);
+        assert!(ended.out.contains("content-hashes.bin: its digest"), "{}", ended.out);
+        assert!(fs::read(&hashes).unwrap() == damaged);
+    }
+    checkout.run(&["verify", "--repair"]).expect_code(0);
+    checkout.run(&["verify"]).expect_code(0);
+}
+
+#[test]
 fn an_older_method_that_cannot_learn_is_said_and_the_others_are_scored() {
     let checkout = Checkout::new();
     for (artist, frequency) in [("Alto", 440.0), ("Basso", 110.0)] {

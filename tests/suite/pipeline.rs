@@ -158,6 +158,27 @@ fn nothing_is_written_by_a_dry_run() {
 }
 
 #[test]
+fn a_dry_run_ends_as_the_command_would() {
+    let checkout = Checkout::with_music();
+    // Too short for the clips of a trial, which spectrograms know nothing of.
+    let short = ["preprocess", "--corpus", "music", "--max-seconds", "1"];
+    for further in [&["--dry-run"][..], &[]] {
+        checkout.run(&[&short[..], further].concat()).expect_code(0);
+    }
+    for further in [&["--dry-run"][..], &[]] {
+        let lists = ["visualize", "--corpus", "music", "--clip", "1s,2s"];
+        let ended = checkout.run(&[&lists[..], further].concat()).expect_code(2);
+        ended.expect_error(&["one trial at a time"]);
+    }
+    // Of two trials one has songs that are long enough.
+    checkout.run(&["preprocess", "--corpus", "music"]).expect_code(0);
+    let trials = ["evaluate", "--corpus", "music", "--clip", "1s,10s"];
+    let ended = checkout.run(&[&trials[..], &["--dry-run"]].concat()).expect_code(1);
+    ended.expect_error(&["no song is long enough for a clip of 10s", "1 of 2 trials would fail"]);
+    checkout.run(&["status", "--corpus", "music", "--clip", "1s,10s"]).expect_code(3);
+}
+
+#[test]
 fn a_training_step_is_timed_without_a_peer_where_there_is_no_python() {
     let checkout = Checkout::new();
     let short = ["--frames", "16", "--batch", "2", "--steps", "1", "--rounds", "1"];

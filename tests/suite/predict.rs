@@ -188,6 +188,32 @@ fn a_recording_alone_that_cannot_be_used_fails_with_a_hint() {
     ended.expect_error(&["short.wav` is too short: 0.50 s", "takes 1.00 s", "hint:", "longer"]);
     let gone = checkout.run(&predict(&["music/gone.wav"])).expect_code(1);
     gone.expect_error(&["no such file", "gone.wav", "hint:"]);
+    let row = &checkout.run(&predict(&["music/short.wav", "--json"])).expect_code(1).json()[0];
+    assert_eq!(row["path"], "music/short.wav");
+    for (part, said) in [("error", "too short: 0.50 s"), ("hint", "longer")] {
+        assert!(row[part].as_str().unwrap().contains(said), "{row}");
+    }
+}
+
+#[test]
+fn what_is_read_is_not_written_over() {
+    let checkout = with_model();
+    checkout.song("who.wav", 490.0, 4.2);
+    let song = fs::read(checkout.music("who.wav")).unwrap();
+    for read in ["music/who.wav", "music/../music/who.wav", "model.safetensors"] {
+        let ended = checkout.run(&predict(&["music/who.wav", "--svg", read])).expect_code(2);
+        ended.expect_error(&["what the result is made from", "hint: name another file"]);
+    }
+    let export = ["export", "--weights", "model.safetensors", "--onnx", "model.safetensors"];
+    checkout.run(&export).expect_code(2).expect_error(&["what the result is made from"]);
+    // A network by the name that its ONNX file would have.
+    fs::copy(checkout.path().join("model.safetensors"), checkout.path().join("m.onnx")).unwrap();
+    let export = ["export", "--weights", "m.onnx", "--onnx"];
+    checkout.run(&export).expect_code(2).expect_error(&["what the result is made from"]);
+    assert!(fs::read(checkout.music("who.wav")).unwrap() == song);
+    for network in ["model.safetensors", "m.onnx"] {
+        assert!(fs::read(checkout.path().join(network)).unwrap() == model());
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cantus_pipeline::PipelineError;
 
+use crate::errors::bad_usage;
+
 /// Where a result goes that is to be written to `path`: there or, where that is a symbolic link, to the
 /// file that it leads to, so that the link stays.
 ///
@@ -39,6 +41,20 @@ pub(crate) fn place(path: &Path) -> Result<PathBuf> {
         return Err(PipelineError::NotAFile { path: place }.into());
     }
     Ok(place)
+}
+
+/// Refuses a result that would take the place of what it is made from.
+///
+/// # Errors
+/// Bad usage, where both are one file.
+pub(crate) fn refuse_own_input(place: &Path, input: &Path) -> Result<()> {
+    match (place.canonicalize(), input.canonicalize()) {
+        (Ok(written), Ok(read)) if written == read => bad_usage(format!(
+            "`{}` is what the result is made from, and would be lost\n\nhint: name another file",
+            place.display()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The file that a link names and that is not there yet, where the folder for it is.
@@ -76,5 +92,22 @@ mod tests {
         }
         let said = place(&lost).unwrap_err().to_string();
         assert!(said.starts_with("cannot write through the link"), "{said}");
+    }
+
+    #[test]
+    fn a_result_in_the_place_of_what_it_is_made_from_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [song, link, other, new] =
+            ["song", "link", "other", "new"].map(|name| folder.path().join(name));
+        fs::write(&song, b"music").unwrap();
+        fs::write(&other, b"music").unwrap();
+        symlink("song", &link).unwrap();
+        for (written, read) in [(&song, &song), (&song, &link), (&link, &song)] {
+            let said = refuse_own_input(written, read).unwrap_err().to_string();
+            assert!(said.contains("is what the result is made from"), "{said}");
+        }
+        for (written, read) in [(&other, &song), (&new, &song), (&song, &new)] {
+            refuse_own_input(written, read).unwrap();
+        }
     }
 }

@@ -36,6 +36,7 @@ pub(crate) struct Session {
     unusable: Arc<Mutex<BTreeSet<SongProblem>>>,
     damaged: Arc<Mutex<BTreeSet<SongProblem>>>,
     lock: Option<Arc<Lock>>,
+    may_write: bool,
 }
 
 /// A song that could not be used, or not all of it, and why.
@@ -71,15 +72,23 @@ impl Session {
             unusable: Arc::default(),
             damaged: Arc::default(),
             lock: None,
+            may_write: false,
         })
+    }
+
+    /// A session that only looks, while no other writes: it is the only one on its data folder, and
+    /// listens for Ctrl-C.
+    pub(crate) fn reading_alone(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
+        let mut session = Self::reading(flags, progress)?;
+        session.lock = Some(Arc::new(Lock::try_acquire(session.data.root())?));
+        session.interrupt = Interrupt::install()?;
+        Ok(session)
     }
 
     /// A session that writes: the only one on its data folder, listening for Ctrl-C. What a killed
     /// one left half written is removed.
     pub(crate) fn writing(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
-        let mut session = Self::reading(flags, progress)?;
-        session.lock = Some(Arc::new(Lock::try_acquire(session.data.root())?));
-        session.interrupt = Interrupt::install()?;
+        let session = Self { may_write: true, ..Self::reading_alone(flags, progress)? };
         for folder in session.data.made() {
             sweep_leftovers(folder)?;
         }
@@ -93,7 +102,7 @@ impl Session {
 
     /// True where this session may write.
     pub(crate) fn may_write(&self) -> bool {
-        self.lock.is_some()
+        self.may_write
     }
 
     /// Remembers a song that cannot be used.

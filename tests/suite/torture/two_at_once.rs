@@ -1,5 +1,6 @@
 //! Commands that want the same data folder at the same time.
 
+use std::fs;
 use std::process::{Child, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -31,6 +32,8 @@ fn of_commands_at_once_one_works_and_the_others_name_it_and_disturb_nothing() {
     // The race for the lock.
     moments[0] = Duration::ZERO;
     campaign("three commands at once", &moments, |checkout, &moment| {
+        // Or there would be nothing to verify yet for the one that is first.
+        fs::create_dir_all(checkout.path().join("data")).map_err(|error| error.to_string())?;
         let mut commands: Vec<Child> = vec![checkout.start(&PIPELINE)];
         thread::sleep(moment);
         commands.extend([checkout.start(&PIPELINE), checkout.start(&["verify", "--quiet"])]);

@@ -122,7 +122,7 @@ pub(crate) enum Command {
     ///
     /// Spectrograms, splits, models, checkpoints, predictions and scores are compared with the sums that
     /// were written with them, and the sums with theirs. Times, TensorBoard's file and the tables of
-    /// `experiment` have none. Exit code 1 where something is damaged.
+    /// `experiment` have none. Without `--repair` nothing is changed. Exit code 1 where something is damaged.
     Verify(VerifyFlags),
     /// Time ours beside the peers
     #[command(subcommand)]

@@ -97,6 +97,9 @@ pub(crate) fn run(
     let without_force = &CommonFlags { force: false, ..common.clone() };
     Session::writing(without_force, progress)?.run(|session| {
         let trial = Trial::new(session, config)?;
+        if let Some(out) = &out {
+            named_output::refuse_own_input(out, &train::model_path(&trial.run))?;
+        }
         let Some(calibrated) = calibrate(session, &trial, groups, out)? else {
             return Ok(session.interrupted());
         };

@@ -70,6 +70,9 @@ pub(crate) fn run(
     let out = flags.out.as_deref().map(named_output::place).transpose()?;
     Session::writing(common, progress)?.run(|session| {
         let (trial, model) = find(session, &flags.embedding)?;
+        if let Some(out) = &out {
+            named_output::refuse_own_input(out, &model.path)?;
+        }
         let Some(embedded) = embed::bring_up_to_date(session, &trial, &model, force)? else {
             return Ok(session.interrupted());
         };

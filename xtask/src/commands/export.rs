@@ -64,11 +64,11 @@ pub(crate) fn run(
             );
         }
         let weights = weights::named(given, &DataFolder::new(&common.data))?;
+        let file = target(&weights, to);
+        named_output::refuse_own_input(&file, &weights)?;
         if common.dry_run {
-            let wanted = Wanted {
-                file: target(&weights, to).display().to_string(),
-                weights: weights.display().to_string(),
-            };
+            let wanted =
+                Wanted { file: file.display().to_string(), weights: weights.display().to_string() };
             if common.json {
                 print_json(&wanted)?;
             } else {
@@ -77,7 +77,7 @@ pub(crate) fn run(
             return Ok(Outcome::Done);
         }
         // Nothing else is made of it, so no training has to be waited for.
-        export(common, &ModelFile::read(&weights)?, &weights, to)?;
+        export(common, &ModelFile::read(&weights)?, &weights, &file)?;
         return Ok(Outcome::Done);
     }
     if common.dry_run {
@@ -103,12 +103,14 @@ fn trials(
     let mut outcome = Outcome::Done;
     for config in configs {
         let trial = Trial::new(session, config)?;
+        let weights = train::model_path(&trial.run);
+        let file = target(&weights, to);
+        named_output::refuse_own_input(&file, &weights)?;
         outcome = outcome.and(trial.bring_up_to_date(session, StageName::Train)?.outcome);
         if outcome == Outcome::Interrupted {
             return Ok(session.interrupted());
         }
-        let model = train::read_model(&trial.run)?;
-        export(common, &model, &train::model_path(&trial.run), to)?;
+        export(common, &train::read_model(&trial.run)?, &weights, &file)?;
     }
     Ok(outcome)
 }
@@ -118,16 +120,11 @@ fn target(weights: &Path, to: Option<&Path>) -> PathBuf {
     to.map_or_else(|| weights.with_extension("onnx"), Path::to_owned)
 }
 
-fn export(
-    common: &CommonFlags,
-    model: &ModelFile,
-    weights: &Path,
-    to: Option<&Path>,
-) -> Result<()> {
-    let (path, onnx) = (target(weights, to), model.to_onnx()?);
-    write_atomic_bytes(&path, &onnx)?;
+fn export(common: &CommonFlags, model: &ModelFile, weights: &Path, file: &Path) -> Result<()> {
+    let onnx = model.to_onnx()?;
+    write_atomic_bytes(file, &onnx)?;
     let exported = Exported {
-        file: path.display().to_string(),
+        file: file.display().to_string(),
         weights: weights.display().to_string(),
         bytes: onnx.len(),
         labels: model.labels.clone(),

@@ -10,7 +10,7 @@ use crate::commands::{print, print_json, status};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
 use crate::session::{Session, SongProblem, count};
-use crate::settings::{CorpusFlags, TrialFlags};
+use crate::settings::CorpusFlags;
 use crate::stages::trial::{StageName, Trial};
 
 /// What `preprocess --json` prints.
@@ -34,12 +34,11 @@ pub(crate) fn run(
     flags: &CorpusFlags,
     progress: &Progress,
 ) -> Result<Outcome> {
+    let config = flags.config()?;
     if common.dry_run {
-        let trial = TrialFlags { corpus: flags.clone(), ..TrialFlags::default() };
-        return status::run(common, &trial, true, StageName::Preprocess, progress);
+        return status::of_trials(common, vec![config], true, StageName::Preprocess, progress);
     }
     let started = Instant::now();
-    let config = flags.config()?;
     Session::writing(common, progress)?.run(|session| {
         let trial = Trial::new(session, config)?;
         let outcome = trial.bring_up_to_date(session, StageName::Preprocess)?.outcome;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use cantus_pipeline::{Plan, Reason, Verdict};
 use serde::Serialize;
 
@@ -10,8 +10,8 @@ use crate::cli::CommonFlags;
 use crate::commands::{print, print_json};
 use crate::outcome::Outcome;
 use crate::progress::Progress;
-use crate::session::{Session, SongProblem};
-use crate::settings::TrialFlags;
+use crate::session::{Session, SongProblem, count};
+use crate::settings::{Config, TrialFlags};
 use crate::stages::trial::{Outlook, StageName, Trial};
 
 /// Reasons shown for each stage; a corpus whose songs all changed has thousands.
@@ -42,18 +42,35 @@ pub(crate) fn run(
     last: StageName,
     progress: &Progress,
 ) -> Result<Outcome> {
+    of_trials(common, flags.trials()?, explain, last, progress)
+}
+
+/// Says what of some trials is stale up to the stage `last`.
+pub(super) fn of_trials(
+    common: &CommonFlags,
+    configs: Vec<Config>,
+    explain: bool,
+    last: StageName,
+    progress: &Progress,
+) -> Result<Outcome> {
+    let trials = configs.len();
     Session::reading(common, progress)?.run(|session| {
-        let configs = flags.trials()?;
-        let is_only_one = configs.len() == 1;
+        let mut refused = 0;
         for config in configs {
             let trial = Trial::new(session, config)?;
             let outlook = show(common, session, &trial, explain, last)?;
             match outlook.refusal {
                 // As the command would; of a list of trials it would go on with the others.
-                Some(refusal) if common.dry_run && is_only_one => return Err(refusal),
-                Some(refusal) => session.progress.say_even_if_quiet(format!("{refusal:#}")),
+                Some(refusal) if common.dry_run && trials == 1 => return Err(refusal),
+                Some(refusal) => {
+                    refused += 1;
+                    session.progress.say_even_if_quiet(format!("{refusal:#}"));
+                }
                 None => {}
             }
+        }
+        if common.dry_run && refused > 0 {
+            bail!("{refused} of {} would fail", count(trials, "trial"));
         }
         Ok(Outcome::Done)
     })

@@ -21,7 +21,7 @@ use crate::session::{Session, SongProblem, count};
 use crate::weights;
 
 use recordings::Asked;
-use rows::{Failed, Found, Wanted};
+use rows::{Failed, Found, Wanted, text};
 
 /// Asks a model about every recording named. It takes no lock, so a training may go on meanwhile.
 pub(crate) fn run(
@@ -43,18 +43,18 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
     }
     let svg = flags.svg.as_deref().map(named_output::place).transpose()?;
     let model = weights::find(flags.weights.as_deref(), session)?;
+    if let (Some(svg), Asked::One(recording)) = (&svg, &asked) {
+        for input in [recording, &model] {
+            named_output::refuse_own_input(svg, input)?;
+        }
+    }
     if common.dry_run {
         let files = match &asked {
             Asked::One(path) => {
                 std::fs::metadata(path).with_context(|| format!("`{}`", path.display()))?;
                 std::slice::from_ref(path)
             }
-            Asked::Many { files, unusable } => {
-                for problem in unusable {
-                    session.add_unusable(problem.clone());
-                }
-                files
-            }
+            Asked::Many { files, .. } => files,
         };
         if common.json {
             print_json(&Wanted::new(&model, files))?;
@@ -112,7 +112,15 @@ impl Asking<'_> {
             self.session.progress.say_even_if_quiet("interrupted");
             return Ok(Outcome::Interrupted);
         };
-        let found = identified?;
+        let found = match identified {
+            Ok(found) => found,
+            Err(error) => {
+                if common.json {
+                    print(&json(&Failed::new(path, &error))?)?;
+                }
+                return Err(error);
+            }
+        };
         self.note_damage(path, &found);
         if common.json {
             print_json(&self.row(path, &found))?;
@@ -136,10 +144,6 @@ impl Asking<'_> {
         unusable: &[SongProblem],
     ) -> Result<Outcome> {
         let Session { progress, interrupt, .. } = self.session;
-        // Named at the end of what is printed, and where the rest is interrupted, too.
-        for problem in unusable {
-            self.session.add_unusable(problem.clone());
-        }
         let bar = progress.bar(files.len() as u64, "identify", "files");
         if !common.json {
             progress.suspend(|| print(&rows::header()))?;
@@ -196,10 +200,7 @@ impl Asking<'_> {
                 if common.json { json(&self.row(path, &found)) } else { rows::found(path, &found) }
             }
             Err(error) => {
-                let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-                let reason = causes.join(": ");
-                let hint = error.chain().find_map(crate::errors::hint);
-                let song = path.display().to_string();
+                let Failed { path: song, error: reason, hint } = Failed::new(path, &error);
                 self.failed(common, path, SongProblem { song, reason, hint })
             }
         }
@@ -210,7 +211,7 @@ impl Asking<'_> {
         self.session.add_unusable(problem.clone());
         let SongProblem { reason, hint, .. } = problem;
         if common.json {
-            json(&Failed { path: path.to_string_lossy().into_owned(), error: reason, hint })
+            json(&Failed { path: text(path), error: reason, hint })
         } else {
             rows::failed(path, &reason)
         }

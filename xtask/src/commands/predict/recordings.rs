@@ -22,7 +22,8 @@ pub(super) enum Asked {
     },
 }
 
-/// Files as they are named, and the music of folders in order of the paths.
+/// Files as they are named, and the music of folders in order of the paths. The session remembers what of
+/// the folders is unusable.
 pub(super) fn find(named: &[PathBuf], session: &Session) -> Result<Asked> {
     if let [path] = named
         && !path.is_dir()
@@ -55,8 +56,8 @@ pub(super) fn find(named: &[PathBuf], session: &Session) -> Result<Asked> {
             hint: None,
         }));
     }
+    unusable.iter().cloned().for_each(|problem| session.add_unusable(problem));
     if files.is_empty() {
-        unusable.iter().cloned().for_each(|problem| session.add_unusable(problem));
         let named: Vec<String> = named.iter().map(|path| format!("`{}`", path.display())).collect();
         bail!("there is no music in {}\n\nhint: {by_extension}", named.join(", "));
     }

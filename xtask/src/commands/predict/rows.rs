@@ -67,8 +67,6 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn new(model: &Path, files: &[PathBuf]) -> Self {
-        // As in the answers: JSON has no room for names that are no text.
-        let text = |path: &Path| path.to_string_lossy().into_owned();
         Self { model: text(model), files: files.iter().map(|file| text(file)).collect() }
     }
 }
@@ -131,13 +129,26 @@ pub(super) struct Failed {
     pub(super) hint: Option<String>,
 }
 
+impl Failed {
+    pub(super) fn new(path: &Path, error: &anyhow::Error) -> Self {
+        let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+        let hint = error.chain().find_map(crate::errors::hint);
+        Self { path: text(path), error: causes.join(": "), hint }
+    }
+}
+
+/// A path in JSON, which has no room for names that are no text.
+pub(super) fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
 impl<'a> Found<'a> {
     pub(super) fn new(path: &Path, model: &Path, found: &'a Identification) -> Self {
         let SongVote { artist, votes, voters, confident_clips, .. } = &found.vote;
         let best = found.ranking.first();
         Self {
-            path: path.to_string_lossy().into_owned(),
-            model: model.to_string_lossy().into_owned(),
+            path: text(path),
+            model: text(model),
             artist: best.map_or("", |best| &best.artist),
             probability: best.map_or(0.0, |best| best.probability),
             vote: Vote {

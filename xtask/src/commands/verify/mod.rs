@@ -36,7 +36,18 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<Outcome> {
     let is_to_repair = flags.repair && !common.dry_run;
-    Session::writing(common, progress)?.run(|session| {
+    if !common.data.is_dir() {
+        bail!(
+            "there is no data folder `{}`\n\nhint: `--data DIR` names the one to read",
+            common.data.display()
+        );
+    }
+    let session = if is_to_repair {
+        Session::writing(common, progress)
+    } else {
+        Session::reading_alone(common, progress)
+    };
+    session?.run(|session| {
         // The session itself has read the content hashes, and does without them where they are damaged.
         let Some(look) = look::look(session, session.hashes.was_damaged())? else {
             return Ok(interrupted(session));

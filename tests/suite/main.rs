@@ -11,6 +11,7 @@ mod duplicates;
 mod embed;
 mod export;
 mod fine_tuning;
+mod gc;
 mod interrupt;
 mod manifests;
 mod pipeline;

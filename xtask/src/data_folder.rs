@@ -2,10 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
+
 /// The folder that holds raw music, caches and runs (`--data`, `data` by default).
 #[derive(Debug, Clone)]
 pub(crate) struct DataFolder {
     root: PathBuf,
+}
+
+/// Refuses a data folder that is not there, where one is only looked at.
+pub(crate) fn refuse_missing(root: &Path) -> Result<()> {
+    if !root.is_dir() {
+        bail!(
+            "there is no data folder `{}`\n\nhint: `--data DIR` names the one to look at",
+            root.display()
+        );
+    }
+    Ok(())
 }
 
 impl DataFolder {

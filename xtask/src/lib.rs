@@ -11,6 +11,7 @@ mod data_folder;
 mod digest;
 mod errors;
 mod interrupt;
+mod listing;
 mod named_output;
 mod ordered;
 mod outcome;

@@ -63,7 +63,7 @@ fn bytes_without_open_set(path: &Path) -> Result<Vec<u8>> {
 
 /// The model that comes with the repository: of this data folder, or of the checkout that the command was
 /// built in.
-fn bundled(data: &DataFolder) -> Result<PathBuf> {
+pub(crate) fn bundled(data: &DataFolder) -> Result<PathBuf> {
     let of_checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data");
     let folders = [data.root(), &of_checkout];
     let models = folders.map(|data| data.join("models").join("freemusic20.safetensors"));

@@ -124,6 +124,12 @@ pub(crate) enum Command {
     /// were written with them, and the sums with theirs. Times, TensorBoard's file and the tables of
     /// `experiment` have none. Without `--repair` nothing is changed. Exit code 1 where something is damaged.
     Verify(VerifyFlags),
+    /// Remove what no run needs
+    ///
+    /// That is spectrograms by settings that no run of their corpus has, unless a model has embeddings of
+    /// them, and embeddings of models that are gone. What is made of music without any run stays, and so
+    /// does every run. `--dry-run` says what would go.
+    Gc,
     /// Time ours beside the peers
     #[command(subcommand)]
     Bench(BenchCommand),

@@ -7,6 +7,7 @@ mod embed;
 mod experiment;
 mod export;
 mod fetch;
+mod gc;
 mod hearing;
 mod predict;
 mod preprocess;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: Cli, progress: &Progress) -> Result<Outcome> {
         Command::Predict(flags) => predict::run(common, &flags, progress),
         Command::Embed(flags) => embed::run(common, &flags, progress),
         Command::Similar(flags) => similar::run(common, &flags, progress),
+        Command::Gc => gc::run(common, progress),
         Command::Verify(flags) => verify::run(common, &flags, progress),
         Command::Bench(command) => bench::run(common, &command, progress),
         Command::Status(flags) => {

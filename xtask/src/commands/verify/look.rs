@@ -13,9 +13,9 @@ use cantus_train::TrainError;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::listing::{files, folders, named, runs_in};
 use crate::session::Session;
 use crate::stages::preprocess::Index;
-use crate::stages::train::CALIBRATION;
 use crate::stages::trial::StageName;
 
 /// What a look found.
@@ -348,15 +348,6 @@ fn targets(session: &Session) -> Result<Vec<Target>> {
     Ok(targets)
 }
 
-/// The runs of a corpus, with the trainings by which they were calibrated.
-pub(super) fn runs_in(corpus: &Path) -> Result<Vec<PathBuf>> {
-    let mut runs = folders(corpus)?;
-    for run in runs.clone() {
-        runs.extend(folders(&run.join(CALIBRATION))?);
-    }
-    Ok(runs)
-}
-
 fn spectrograms(store: &Path, targets: &mut Vec<Target>) -> Result<()> {
     if Index::path(store).exists() {
         targets.push(Target::Index { store: store.to_owned() });
@@ -385,24 +376,4 @@ fn stages_beside(folder: &Path, targets: &mut Vec<Target>) -> Result<()> {
 
 fn is_checkpoint(path: &Path) -> bool {
     ["checkpoint.safetensors", "checkpoint-previous.safetensors"].contains(&named(path))
-}
-
-pub(super) fn named(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
-}
-
-pub(super) fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
-}
-
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(entries(folder)?.into_iter().filter(|path| path.is_file()).collect())
-}
-
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let listed = match fs::read_dir(folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        listed => listed.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect()),
-    };
-    listed.with_context(|| format!("cannot list `{}`", folder.display()))
 }

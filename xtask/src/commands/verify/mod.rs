@@ -36,12 +36,7 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<Outcome> {
     let is_to_repair = flags.repair && !common.dry_run;
-    if !common.data.is_dir() {
-        bail!(
-            "there is no data folder `{}`\n\nhint: `--data DIR` names the one to read",
-            common.data.display()
-        );
-    }
+    crate::data_folder::refuse_missing(&common.data)?;
     let session = if is_to_repair {
         Session::writing(common, progress)
     } else {

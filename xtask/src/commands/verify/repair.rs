@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use cantus_pipeline::{Reason, Verdict};
 
 use crate::commands::calibrate;
+use crate::listing::{folders, named, runs_in};
 use crate::outcome::Outcome;
 use crate::session::Session;
 use crate::settings::Config;
@@ -16,7 +17,7 @@ use crate::stages::split;
 use crate::stages::train::{CALIBRATION, calibrated_path};
 use crate::stages::trial::{StageName, Trial};
 
-use super::look::{Cure, Finding, Look, named};
+use super::look::{Cure, Finding, Look};
 
 /// Takes away what is damaged, then runs the stages that made it.
 pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
@@ -106,7 +107,7 @@ fn is_of_other_music(session: &Session, trial: &Trial, last: StageName) -> Resul
 /// In how many groups a run's artists were left out to calibrate it; nothing where that is not clear.
 fn groups(run: &Path) -> Result<Option<u16>> {
     let mut groups = BTreeSet::new();
-    for folder in super::look::folders(&run.join(CALIBRATION))? {
+    for folder in folders(&run.join(CALIBRATION))? {
         groups.extend(named(&folder).rsplit('-').next().and_then(|of| of.parse::<u16>().ok()));
     }
     Ok(groups.pop_first().filter(|_| groups.is_empty()))
@@ -115,8 +116,8 @@ fn groups(run: &Path) -> Result<Option<u16>> {
 /// The runs, and of each the last stage that it had come to.
 fn ended(runs: &Path) -> Result<BTreeMap<PathBuf, StageName>> {
     let mut ended = BTreeMap::new();
-    for corpus in super::look::folders(runs)? {
-        for run in super::look::runs_in(&corpus)? {
+    for corpus in folders(runs)? {
+        for run in runs_in(&corpus)? {
             let of_run = StageName::Report.of_a_run();
             let last = of_run.filter(|stage| stage.fingerprint_path(&run).exists()).last();
             ended.extend(last.map(|last| (run, last)));

@@ -133,6 +133,11 @@ impl UsableSong {
     }
 }
 
+/// The name of the folder of spectrograms that a configuration makes.
+pub(crate) fn folder_name(config: &Config) -> String {
+    FrontEnd::new(config, FORMAT_VERSION).folder_name()
+}
+
 impl Store {
     /// Looks at the corpus and opens the folder of spectrograms that these settings make, with what it
     /// holds of the corpus' songs.

@@ -4,8 +4,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
-use crate::checkout::Checkout;
+use crate::checkout::{Checkout, all_files_under};
 
 /// Runs `preprocess` on three good artists and one bad song, and expects it named.
 fn expect_song_named(checkout: &Checkout, song: &str, parts: &[&str]) {
@@ -313,20 +314,70 @@ fn bad_usage_ends_with_two_and_says_what_would_do() {
 }
 
 #[test]
+fn what_a_table_names_and_is_not_there_is_told_with_its_line_until_it_is() {
+    let checkout = Checkout::with_music();
+    let mut table = "path\tartist\talbum\ttitle\n".to_owned();
+    for artist in ["Alto", "Basso", "Canto"] {
+        for album in 1..=3 {
+            let path = format!("music/{artist}/Album {album}/Song 1.wav");
+            table.extend([&path, "\t", artist, "\t", &album.to_string(), "\tOne\n"]);
+        }
+    }
+    let gone = checkout.music("Alto/Album 2/Song 1.wav");
+    fs::rename(&gone, checkout.path().join("away.wav")).unwrap();
+    table += "music/Alto\tAlto\t1\tA folder\nmusic/Alto/Album 1/Song 1.wav/x\tAlto\t1\tNo folder\n";
+    fs::write(checkout.path().join("songs.tsv"), &table).unwrap();
+    let preprocess = ["preprocess", "--corpus", "songs.tsv"];
+    let listed = |further: &[&str]| {
+        let ended = checkout.run(&[&preprocess[..], further].concat()).expect_code(3);
+        let start = ended.err.find("3 songs could not be used").unwrap();
+        ended.err[start..].to_owned()
+    };
+    let told = listed(&[]);
+    for part in [
+        "Alto/Album 2/Song 1.wav: is not there, though line 3 of the manifest names it",
+        "music/Alto: is not a regular file",
+        "Song 1.wav/x: cannot be read: Not a directory",
+        "hint: check the path",
+    ] {
+        assert!(told.contains(part), "no `{part}` in\n{told}");
+    }
+    // Where the songs of an artist are counted, files are looked for first.
+    assert_eq!(listed(&["--max-songs", "100"]), told);
+    fs::rename(checkout.path().join("away.wav"), gone).unwrap();
+    let ended = checkout.run(&preprocess).expect_code(3);
+    assert!(ended.err.contains("2 songs could not be used") && ended.out.contains("9 songs"));
+
+    let rows = "path\tartist\talbum\ttitle\nmusic/none.wav\tA\tB\tC\n";
+    fs::write(checkout.path().join("songs.tsv"), rows).unwrap();
+    for further in [&[][..], &["--max-songs", "100"]] {
+        let ended = checkout.run(&[&preprocess[..], further].concat()).expect_code(1);
+        ended.expect_error(&["none of whose files can be used", "though line 2 of the manifest"]);
+    }
+}
+
+#[test]
 fn verify_alone_changes_nothing_and_makes_no_data_folder() {
     let checkout = Checkout::with_music();
     let ended = checkout.run(&["verify", "--data", "nowhere"]).expect_code(1);
     ended.expect_error(&["there is no data folder `nowhere`", "hint:"]);
     assert!(!checkout.path().join("nowhere").exists());
     checkout.run(&["preprocess", "--corpus", "music"]).expect_code(0);
-    let hashes = checkout.path().join("data/cache/content-hashes.bin");
+    let data = checkout.path().join("data");
+    let files = || -> Vec<(PathBuf, Vec<u8>)> {
+        let files =
+            all_files_under(&data).into_iter().filter(|path| !path.ends_with(".cantus-lock"));
+        files.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    };
+    let hashes = data.join("cache/content-hashes.bin");
     let mut damaged = fs::read(&hashes).unwrap();
     damaged[100] ^= 1;
     fs::write(&hashes, &damaged).unwrap();
+    let before = files();
     for further in [&[][..], &["--repair", "--dry-run"]] {
         let ended = checkout.run(&[&["verify"][..], further].concat()).expect_code(1);
         assert!(ended.out.contains("content-hashes.bin: its digest"), "{}", ended.out);
-        assert!(fs::read(&hashes).unwrap() == damaged);
+        assert!(files() == before);
     }
     checkout.run(&["verify", "--repair"]).expect_code(0);
     checkout.run(&["verify"]).expect_code(0);

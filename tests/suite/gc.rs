@@ -70,6 +70,9 @@ fn nothing_goes_while_nobody_knows_what_a_run_needs() {
     let ended = checkout.run(&["gc"]).expect_code(1);
     ended.expect_error(&["nothing is removed", "nobody knows what", "config.toml"]);
     assert!(files(&checkout) == all);
+    fs::remove_file(&saved).unwrap();
+    checkout.run(&["gc"]).expect_code(1).expect_error(&["nothing is removed", "config.toml"]);
+    assert_eq!(files(&checkout).len(), all.len() - 1);
     fs::write(&saved, whole).unwrap();
     // Nor where its music is not there to say which corpus it is of.
     fs::rename(checkout.music(""), checkout.path().join("away")).unwrap();

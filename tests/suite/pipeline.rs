@@ -172,10 +172,16 @@ fn a_dry_run_ends_as_the_command_would() {
     }
     // Of two trials one has songs that are long enough.
     checkout.run(&["preprocess", "--corpus", "music"]).expect_code(0);
-    let trials = ["evaluate", "--corpus", "music", "--clip", "1s,10s"];
-    let ended = checkout.run(&[&trials[..], &["--dry-run"]].concat()).expect_code(1);
-    ended.expect_error(&["no song is long enough for a clip of 10s", "1 of 2 trials would fail"]);
-    checkout.run(&["status", "--corpus", "music", "--clip", "1s,10s"]).expect_code(3);
+    let trials = ["--corpus", "music", "--clip", "10s,1s", "--dry-run"];
+    let too_long = "no song is long enough for a clip of 10s";
+    let ended = checkout.run(&[&["evaluate"], &trials[..]].concat()).expect_code(1);
+    let ended = ended.expect_error(&[too_long, "hint: take shorter clips"]);
+    assert!(!ended.out.contains("1s-song"), "{}", ended.out);
+    let ended = checkout.run(&[&["experiment"], &trials[..]].concat()).expect_code(1);
+    let ended = ended.expect_error(&[too_long, "6 of 12 trials would fail"]);
+    assert!(ended.out.contains("1s-song"), "{}", ended.out);
+    let ended = checkout.run(&[&["status"], &trials[..4]].concat()).expect_code(3);
+    ended.expect_error(&[too_long]);
 }
 
 #[test]

@@ -210,7 +210,29 @@ fn what_is_read_is_not_written_over() {
     fs::copy(checkout.path().join("model.safetensors"), checkout.path().join("m.onnx")).unwrap();
     let export = ["export", "--weights", "m.onnx", "--onnx"];
     checkout.run(&export).expect_code(2).expect_error(&["what the result is made from"]);
+    // Of a trial that is not trained yet, too.
+    let from = ["--corpus", "songs.tsv", "--clip", "1s", "--from", "model.safetensors"];
+    let rows = "path\tartist\talbum\ttitle\nmusic/who.wav\tA\tB\tC\n";
+    fs::write(checkout.path().join("songs.tsv"), rows).unwrap();
+    let run = checkout.run(&[&["status", "--json"], &from[..]].concat()).expect_code(0);
+    let run = run.json()[0]["run"].as_str().unwrap().to_owned();
+    fs::create_dir_all(checkout.path().join(&run)).unwrap();
+    let weights = format!("{run}/model.safetensors");
+    for read in ["music/who.wav", "songs.tsv", "model.safetensors", &weights] {
+        for further in [&[][..], &["--dry-run"]] {
+            let export = [&["export", "--onnx", read], &from[..], further].concat();
+            checkout.run(&export).expect_code(2).expect_error(&["what the result is made from"]);
+            let calibrate = [&["calibrate", "--out", read], &from[..], further].concat();
+            checkout.run(&calibrate).expect_code(2).expect_error(&["what the result is made from"]);
+            if read != weights {
+                let embed = ["embed", "--weights", "model.safetensors", "--out", read];
+                let embed = [&embed, &from[..2], further].concat();
+                checkout.run(&embed).expect_code(2).expect_error(&["what the result is made from"]);
+            }
+        }
+    }
     assert!(fs::read(checkout.music("who.wav")).unwrap() == song);
+    assert_eq!(fs::read_to_string(checkout.path().join("songs.tsv")).unwrap(), rows);
     for network in ["model.safetensors", "m.onnx"] {
         assert!(fs::read(checkout.path().join(network)).unwrap() == model());
     }

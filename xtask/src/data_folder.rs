@@ -52,6 +52,11 @@ impl DataFolder {
         self.root.join("cache").join(store)
     }
 
+    /// Models that are no run's: `models`.
+    pub(crate) fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
     /// All trials: `runs`.
     pub(crate) fn runs(&self) -> PathBuf {
         self.root.join("runs")

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use cantus_pipeline::PipelineError;
 
+use crate::corpus_source::Selection;
 use crate::errors::bad_usage;
+use crate::stages::train;
+use crate::stages::trial::Trial;
 
 /// Where a result goes that is to be written to `path`: there or, where that is a symbolic link, to the
 /// file that it leads to, so that the link stays.
@@ -46,15 +49,54 @@ pub(crate) fn place(path: &Path) -> Result<PathBuf> {
 /// Refuses a result that would take the place of what it is made from.
 ///
 /// # Errors
-/// Bad usage, where both are one file.
+/// Bad usage, where both are one file, or will be.
 pub(crate) fn refuse_own_input(place: &Path, input: &Path) -> Result<()> {
-    match (place.canonicalize(), input.canonicalize()) {
-        (Ok(written), Ok(read)) if written == read => bad_usage(format!(
-            "`{}` is what the result is made from, and would be lost\n\nhint: name another file",
-            place.display()
-        )),
+    match (resolved(place), resolved(input)) {
+        (Some(written), Some(read)) if written == read => own_input(place),
         _ => Ok(()),
     }
+}
+
+/// Refuses a result that would take the place of anything that a trial is made from: its model, the weights
+/// that it begins with, its table of songs, or one of the songs.
+///
+/// # Errors
+/// Bad usage, where it would.
+pub(crate) fn refuse_inputs_of(trial: &Trial, place: &Path) -> Result<()> {
+    refuse_own_input(place, &train::model_path(&trial.run))?;
+    if let Some(from) = &trial.config.from {
+        refuse_own_input(place, from)?;
+    }
+    if let Selection::Manifest(table) = &trial.source.selection {
+        refuse_own_input(place, table)?;
+    }
+    let is_music = place.extension().is_some_and(|extension| {
+        cantus_audio::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    });
+    let root = trial.source.root.canonicalize();
+    match (place.canonicalize(), root) {
+        (Ok(place), Ok(root)) if is_music && place.starts_with(&root) => own_input(&place),
+        _ => Ok(()),
+    }
+}
+
+fn own_input(place: &Path) -> Result<()> {
+    bad_usage(format!(
+        "`{}` is what the result is made from, and would be lost\n\nhint: name another file",
+        place.display()
+    ))
+}
+
+/// A file's path without links, also where the file itself is not there yet.
+fn resolved(path: &Path) -> Option<PathBuf> {
+    if let Ok(whole) = path.canonicalize() {
+        return Some(whole);
+    }
+    let folder = match path.parent()? {
+        here if here.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// The file that a link names and that is not there yet, where the folder for it is.
@@ -102,7 +144,11 @@ mod tests {
         fs::write(&song, b"music").unwrap();
         fs::write(&other, b"music").unwrap();
         symlink("song", &link).unwrap();
-        for (written, read) in [(&song, &song), (&song, &link), (&link, &song)] {
+        // Neither is there yet, or their folder.
+        let (indirect, lost) = (folder.path().join("./new"), folder.path().join("none/new"));
+        refuse_own_input(&lost, &lost).unwrap();
+        let same = [(&song, &song), (&song, &link), (&link, &song), (&new, &indirect)];
+        for (written, read) in same {
             let said = refuse_own_input(written, read).unwrap_err().to_string();
             assert!(said.contains("is what the result is made from"), "{said}");
         }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use cantus_pipeline::{Lock, StatCache, sweep_leftovers, write_atomic_bytes};
+use cantus_pipeline::{
+    Lock, LockError, PipelineError, StatCache, sweep_leftovers, write_atomic_bytes,
+};
 use serde::Serialize;
 
 use crate::cli::CommonFlags;
@@ -76,11 +78,15 @@ impl Session {
         })
     }
 
-    /// A session that only looks, while no other writes: it is the only one on its data folder, and
-    /// listens for Ctrl-C.
+    /// A session that only looks, while no other writes: it is the only one on its data folder, unless
+    /// nobody can write there at all, and listens for Ctrl-C.
     pub(crate) fn reading_alone(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
         let mut session = Self::reading(flags, progress)?;
-        session.lock = Some(Arc::new(Lock::try_acquire(session.data.root())?));
+        session.lock = match Lock::try_acquire(session.data.root()) {
+            Ok(lock) => Some(Arc::new(lock)),
+            Err(LockError::File(PipelineError::ReadOnly { .. })) => None,
+            Err(error) => return Err(error.into()),
+        };
         session.interrupt = Interrupt::install()?;
         Ok(session)
     }
@@ -88,7 +94,11 @@ impl Session {
     /// A session that writes: the only one on its data folder, listening for Ctrl-C. What a killed
     /// one left half written is removed.
     pub(crate) fn writing(flags: &CommonFlags, progress: &Progress) -> Result<Self> {
-        let session = Self { may_write: true, ..Self::reading_alone(flags, progress)? };
+        let mut session = Self::reading_alone(flags, progress)?;
+        if session.lock.is_none() {
+            session.lock = Some(Arc::new(Lock::try_acquire(session.data.root())?));
+        }
+        session.may_write = true;
         for folder in session.data.made() {
             sweep_leftovers(folder)?;
         }

@@ -65,8 +65,8 @@ fn bytes_without_open_set(path: &Path) -> Result<Vec<u8>> {
 /// built in.
 pub(crate) fn bundled(data: &DataFolder) -> Result<PathBuf> {
     let of_checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data");
-    let folders = [data.root(), &of_checkout];
-    let models = folders.map(|data| data.join("models").join("freemusic20.safetensors"));
+    let folders = [data.models(), of_checkout.join("models")];
+    let models = folders.map(|folder| folder.join("freemusic20.safetensors"));
     if let Some(model) = models.iter().find(|model| model.is_file()) {
         return Ok(model.clone());
     }

@@ -17,6 +17,7 @@ use crate::summary::CorpusSummary;
 #[serde(deny_unknown_fields)]
 pub struct Song {
     /// The [path](Self::path) below the corpus root as text, by the rule of [`song_id`](crate::song_id).
+    #[serde(deserialize_with = "crate::escape::id_of_this_platform")]
     pub id: String,
     /// Whose recording this is: the class to be learnt.
     pub artist: String,
@@ -29,7 +30,7 @@ pub struct Song {
 impl Song {
     /// The path below the corpus root that the id says, with the bytes that the file system has.
     pub fn path(&self) -> PathBuf {
-        // Where this platform has no such path there is no such file, either.
+        // Only an id that neither a scan nor serde made has none: it is taken as it stands.
         path_of_song_id(&self.id).unwrap_or_else(|| PathBuf::from(&self.id))
     }
 }

@@ -2,6 +2,9 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
 /// The id of a song: its path relative to the corpus root as UTF-8, folders joined by `/`.
 ///
 /// Names that are UTF-8 already stand as they are. Bytes that are not UTF-8 are written `%XX`
@@ -93,11 +96,21 @@ fn path_from_bytes(bytes: Vec<u8>) -> Option<PathBuf> {
     String::from_utf8(bytes).ok().map(PathBuf::from)
 }
 
+/// The id of a song in a saved corpus, whose path must be one that this platform has.
+pub(crate) fn id_of_this_platform<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let id = String::deserialize(from)?;
+    match path_of_song_id(&id) {
+        Some(_) => Ok(id),
+        None => Err(D::Error::custom(format!("no path of this platform: `{id}`"))),
+    }
+}
+
 /// Paths in saved corpora: serde's own form of a path fails where a name is not UTF-8.
 pub(crate) mod as_text {
     use std::path::{Path, PathBuf};
 
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&super::escape_name(path.as_os_str()))

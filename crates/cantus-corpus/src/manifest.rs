@@ -36,7 +36,7 @@ const ROWS_AT_ONCE: usize = 8_192;
 ///
 /// [`CorpusError::Io`] if the table cannot be read, [`CorpusError::Table`] with the line if there
 /// is a fault in it (of songs that are there twice, the one that comes first by its id), [`CorpusError::RootMissing`] and [`CorpusError::RootNotAFolder`],
-/// [`CorpusError::NoArtist`] if none of its songs is there, [`CorpusError::CapOfZero`].
+/// [`CorpusError::NoArtist`] if none of its songs is there, where they are looked for, [`CorpusError::CapOfZero`].
 pub fn from_manifest(
     manifest: &Path,
     root: &Path,
@@ -133,7 +133,7 @@ fn look_for(
         return Err(table.fault(row, TableFault::PathOutside { path: text.to_owned() }));
     };
     if options.looks_for_files
-        && let Some(kind) = trouble_with(&root.join(&path), row.line)
+        && let Some(kind) = ProblemKind::of_listed(&root.join(&path), row.line)
     {
         return Ok(Found::Trouble(Problem { path, kind }));
     }
@@ -201,15 +201,4 @@ pub fn write_manifest(corpus: &Corpus, mut to: impl Write) -> Result<(), CorpusE
         to.flush()
     };
     write().map_err(|source| CorpusError::Stream { action: "write", table: "manifest", source })
-}
-
-fn trouble_with(path: &PathBuf, line: u64) -> Option<ProblemKind> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => None,
-        Ok(_) => Some(ProblemKind::NotAFile),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Some(ProblemKind::Missing { line })
-        }
-        Err(error) => Some(ProblemKind::Unreadable { reason: error.to_string() }),
-    }
 }

@@ -1,7 +1,9 @@
 //! What a scan came across and could not use, or used and wants known.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +82,19 @@ pub enum NoticeKind {
     LinkIntoCorpus,
     /// No album in the tags: taken as part of the artist's album [`NO_ALBUM`].
     NoAlbumTag,
+}
+
+impl ProblemKind {
+    /// Why a file that this line of a manifest names cannot be a song; none if it can, as far as a look from
+    /// outside tells.
+    pub fn of_listed(path: &Path, line: u64) -> Option<Self> {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_file() => None,
+            Ok(_) => Some(Self::NotAFile),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Self::Missing { line }),
+            Err(error) => Some(Self::Unreadable { reason: error.to_string() }),
+        }
+    }
 }
 
 impl Problem {

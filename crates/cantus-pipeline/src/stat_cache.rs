@@ -437,6 +437,29 @@ mod tests {
     }
 
     #[test]
+    fn files_of_several_folders_are_merged_in_the_order_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = folder.path().join("stat-cache");
+        let songs = ["b.ogg", "a/x.ogg", "c/y.ogg", "a.ogg"].map(|name| folder.path().join(name));
+        for songs in songs.chunks(2) {
+            let cache = StatCache::open(&saved).unwrap();
+            for song in songs {
+                fs::create_dir_all(song.parent().unwrap()).unwrap();
+                settled(song, song.as_os_str().as_encoded_bytes());
+                cache.hash_file(song).unwrap();
+            }
+            cache.save().unwrap();
+        }
+        let again = StatCache::open(&saved).unwrap();
+        assert!(!again.was_damaged());
+        for song in songs.iter().chain(songs.iter().rev()) {
+            let expected = content_digest(song.as_os_str().as_encoded_bytes());
+            assert_eq!(again.hash_file(song).unwrap(), expected);
+        }
+        assert_eq!((again.counts(), again.len()), (counts(0, 8), 4));
+    }
+
+    #[test]
     fn a_folder_is_refused_and_a_missing_file_named() {
         let folder = tempfile::tempdir().unwrap();
         let cache = StatCache::open(folder.path().join("stat-cache")).unwrap();

@@ -109,7 +109,10 @@ impl SavedEntries {
             folders.push(Folder { start: body.len() - rest.len(), first: starts.len() });
             let folder = take_text(&mut rest)?;
             let count = u32::from_le_bytes(take(&mut rest)?);
-            if count == 0 || last_folder.is_some_and(|last| last >= folder) {
+            if count == 0 {
+                return Err("a folder has no entries");
+            }
+            if last_folder.is_some_and(|last| last >= folder) {
                 return Err("its folders are not in order");
             }
             last_folder = Some(folder);
@@ -259,6 +262,12 @@ pub(crate) fn path_of(bytes: &[u8]) -> Option<&Path> {
 mod tests {
     use super::*;
 
+    /// The bytes of a path from the root.
+    fn path(parts: &[&str]) -> Vec<u8> {
+        let separator = std::path::MAIN_SEPARATOR_STR;
+        format!("{separator}{}", parts.join(separator)).into_bytes()
+    }
+
     fn some_entries() -> Vec<(Vec<u8>, Entry)> {
         let mut entries: Vec<(Vec<u8>, Entry)> = (0..50_u8)
             .map(|i| {
@@ -267,11 +276,14 @@ mod tests {
                 let stat =
                     Stat { bytes: n, modified: time, changed: time + 1, inode: n + 9, device: 3 };
                 let entry = Entry { stat, hashed_at: time * 3, digest: [i; 32] };
-                (format!("/music/artist {}/\u{1f3b5} {i}.ogg", i % 7).into_bytes(), entry)
+                (
+                    path(&["music", &format!("artist {}", i % 7), &format!("\u{1f3b5} {i}.ogg")]),
+                    entry,
+                )
             })
             .collect();
-        // Of a folder that sorts behind the files in it, were paths compared whole.
-        entries[7].0 = b"/music/artist 0".to_vec();
+        // Were paths compared whole, a file would stand behind those of a folder that comes before it.
+        entries[7].0 = path(&["music", "b.ogg"]);
         entries[8].0 = b"nowhere".to_vec();
         entries.sort_unstable_by(|a, b| split(&a.0).cmp(&split(&b.0)));
         entries
@@ -342,10 +354,20 @@ mod tests {
 
     #[test]
     fn a_count_that_lies_under_a_right_digest_neither_panics_nor_allocates() {
-        let mut body = MAGIC.to_vec();
-        body.extend(u64::MAX.to_le_bytes());
-        let digest = blake3::hash(&body);
-        body.extend(digest.as_bytes());
-        assert_eq!(SavedEntries::decode(body).unwrap_err(), "cut off");
+        let refused = |folders: u64, rest: &[u8]| {
+            let mut body = [MAGIC, &folders.to_le_bytes(), rest].concat();
+            let digest = blake3::hash(&body);
+            body.extend(digest.as_bytes());
+            SavedEntries::decode(body).unwrap_err()
+        };
+        assert_eq!(refused(u64::MAX, b""), "cut off");
+        assert_eq!(refused(1, &u32::MAX.to_le_bytes()), "cut off");
+        let folder =
+            |entries: u32| [&1_u32.to_le_bytes()[..], b"/", &entries.to_le_bytes()].concat();
+        assert_eq!(refused(1, &folder(u32::MAX)), "cut off");
+        assert_eq!(refused(1, &folder(0)), "a folder has no entries");
+        let name = [folder(1), u32::MAX.to_le_bytes().to_vec()].concat();
+        assert_eq!(refused(1, &name), "cut off");
+        assert_eq!(refused(0, b"more"), "more bytes than entries");
     }
 }

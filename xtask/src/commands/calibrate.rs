@@ -82,6 +82,9 @@ pub(crate) fn run(
     if common.dry_run {
         return Session::reading(common, progress)?.run(|session| {
             let trial = Trial::new(session, config)?;
+            if let Some(out) = &out {
+                named_output::refuse_inputs_of(&trial, out)?;
+            }
             let outlook = status::show(common, session, &trial, true, StageName::Train)?;
             // Before all songs are decoded nobody knows how many artists there are.
             if outlook.plan.verdict("preprocess") == Some(&Verdict::Fresh) {
@@ -98,7 +101,7 @@ pub(crate) fn run(
     Session::writing(without_force, progress)?.run(|session| {
         let trial = Trial::new(session, config)?;
         if let Some(out) = &out {
-            named_output::refuse_own_input(out, &train::model_path(&trial.run))?;
+            named_output::refuse_inputs_of(&trial, out)?;
         }
         let Some(calibrated) = calibrate(session, &trial, groups, out)? else {
             return Ok(session.interrupted());

@@ -59,9 +59,9 @@ pub(crate) fn run(
     let force = common.force;
     let common = &without_force(common);
     if common.dry_run {
-        let outcome = dry_run(common, &flags.embedding, force, progress)?;
-        if let Some(out) = &flags.out {
-            let out = named_output::place(out)?;
+        let out = flags.out.as_deref().map(named_output::place).transpose()?;
+        let outcome = dry_run(common, &flags.embedding, out.as_deref(), force, progress)?;
+        if let Some(out) = out {
             progress.say(format!("then a copy of it in {}", out.display()));
         }
         return Ok(outcome);
@@ -71,7 +71,7 @@ pub(crate) fn run(
     Session::writing(common, progress)?.run(|session| {
         let (trial, model) = find(session, &flags.embedding)?;
         if let Some(out) = &out {
-            named_output::refuse_own_input(out, &model.path)?;
+            refuse_inputs(out, &trial, &model)?;
         }
         let Some(embedded) = embed::bring_up_to_date(session, &trial, &model, force)? else {
             return Ok(session.interrupted());
@@ -83,6 +83,12 @@ pub(crate) fn run(
         say(common, &summary(session, &trial, &model, &embedded, file, started))?;
         Ok(Outcome::Done)
     })
+}
+
+/// Refuses a file that the embeddings are made from.
+fn refuse_inputs(out: &Path, trial: &Trial, model: &HearingModel) -> Result<()> {
+    named_output::refuse_own_input(out, &model.path)?;
+    named_output::refuse_inputs_of(trial, out)
 }
 
 /// What `--force` makes anew are the embeddings, and not all spectrograms.
@@ -97,15 +103,19 @@ pub(super) fn find(session: &Session, flags: &EmbeddingFlags) -> Result<(Trial, 
     Ok((Trial::new(session, config)?, model))
 }
 
-/// Says what of the embeddings is stale.
+/// Says what of the embeddings is stale, unless a copy in `out` is to be refused.
 pub(super) fn dry_run(
     common: &CommonFlags,
     flags: &EmbeddingFlags,
+    out: Option<&Path>,
     force: bool,
     progress: &Progress,
 ) -> Result<Outcome> {
     Session::reading(common, progress)?.run(|session| {
         let (trial, model) = find(session, flags)?;
+        if let Some(out) = out {
+            refuse_inputs(out, &trial, &model)?;
+        }
         let (outlook, file) = embed::outlook(session, &trial, &model, force)?;
         if common.json {
             print_json(&Outlook {

@@ -80,9 +80,6 @@ pub(crate) fn run(
         export(common, &ModelFile::read(&weights)?, &weights, &file)?;
         return Ok(Outcome::Done);
     }
-    if common.dry_run {
-        return status::run(common, &flags.trial, true, StageName::Train, progress);
-    }
     let configs = flags.trial.trials()?;
     if to.is_some() && configs.len() > 1 {
         return bad_usage(format!(
@@ -90,6 +87,13 @@ pub(crate) fn run(
              hint: without a name after `--onnx`, each is written into its run's folder",
             configs.len()
         ));
+    }
+    if common.dry_run {
+        for config in configs.clone() {
+            let trial = Trial::new(&Session::reading(common, progress)?, config)?;
+            named_output::refuse_inputs_of(&trial, &target(&train::model_path(&trial.run), to))?;
+        }
+        return status::of_trials(common, configs, true, StageName::Train, progress);
     }
     Session::writing(common, progress)?.run(|session| trials(common, session, configs, to))
 }
@@ -105,7 +109,7 @@ fn trials(
         let trial = Trial::new(session, config)?;
         let weights = train::model_path(&trial.run);
         let file = target(&weights, to);
-        named_output::refuse_own_input(&file, &weights)?;
+        named_output::refuse_inputs_of(&trial, &file)?;
         outcome = outcome.and(trial.bring_up_to_date(session, StageName::Train)?.outcome);
         if outcome == Outcome::Interrupted {
             return Ok(session.interrupted());

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 use crate::session::{Session, count};
 use crate::settings::Config;
 use crate::stages::preprocess::{self, Index};
-use crate::stages::split;
+use crate::stages::{split, train};
 use crate::weights;
 
 /// What `--json` prints.
@@ -31,6 +31,7 @@ struct Collected {
 /// Something that no run needs.
 #[derive(Debug, Serialize)]
 struct Piece {
+    #[serde(serialize_with = "lossy")]
     path: PathBuf,
     bytes: u64,
     reason: &'static str,
@@ -58,12 +59,21 @@ pub(crate) fn run(common: &CommonFlags, progress: &Progress) -> Result<Outcome> 
         Session::writing(common, progress)
     };
     session?.run(|session| {
-        let needed = needed(session)?;
-        let pieces = pieces(session, &needed)?;
+        let Some(needed) = needed(session)? else { return Ok(session.interrupted()) };
+        let mut pieces = pieces(session, &needed)?;
+        let mut removed = 0;
         if !common.dry_run {
             for piece in &pieces {
+                if session.interrupt.is_asked() {
+                    break;
+                }
                 remove(&piece.path)?;
+                removed += 1;
             }
+        }
+        let is_interrupted = !common.dry_run && removed < pieces.len();
+        if is_interrupted {
+            pieces.truncate(removed);
         }
         let bytes = pieces.iter().map(|piece| piece.bytes).sum();
         let collected = Collected { bytes, removed: !common.dry_run, pieces };
@@ -72,8 +82,13 @@ pub(crate) fn run(common: &CommonFlags, progress: &Progress) -> Result<Outcome> 
         } else {
             print(&text(&collected))?;
         }
-        Ok(Outcome::Done)
+        Ok(if is_interrupted { session.interrupted() } else { Outcome::Done })
     })
+}
+
+/// JSON has no room for names that are no text.
+fn lossy<S: serde::Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&path.to_string_lossy())
 }
 
 fn text(collected: &Collected) -> String {
@@ -93,16 +108,20 @@ fn text(collected: &Collected) -> String {
     lines.join("\n")
 }
 
-fn needed(session: &Session) -> Result<Needed> {
+/// Nothing where the user asked for a stop.
+fn needed(session: &Session) -> Result<Option<Needed>> {
     let mut needed = Needed::default();
-    let mut models = vec![weights::bundled(&session.data).ok()];
+    let mut models = files(&session.data.models())?;
+    models.extend(weights::bundled(&session.data));
     for corpus in folders(&session.data.runs())? {
         for run in runs_in(&corpus)? {
-            models.extend(files(&run)?.into_iter().filter(|path| is_model(path)).map(Some));
-            let saved = split::config_path(&run);
-            if !saved.exists() {
+            let (saved, others) = (split::config_path(&run), files(&run)?);
+            // A run that was not even split needs nothing, and has none of these.
+            let signs = [saved.clone(), split::path(&run), train::model_path(&run)];
+            if !signs.iter().any(|sign| others.contains(sign)) {
                 continue;
             }
+            models.extend(others);
             // Whatever it was of must stay: so nothing goes before this is known.
             let config = Config::read(&saved).with_context(|| {
                 format!("nothing is removed, since nobody knows what `{}` needs", run.display())
@@ -118,10 +137,13 @@ fn needed(session: &Session) -> Result<Needed> {
             }
         }
     }
-    for model in models.into_iter().flatten() {
+    for model in models.into_iter().filter(|path| named(path).ends_with(".safetensors")) {
+        if session.interrupt.is_asked() {
+            return Ok(None);
+        }
         needed.models.insert(session.hash(model)?[..16].to_owned());
     }
-    Ok(needed)
+    Ok(Some(needed))
 }
 
 fn pieces(session: &Session, needed: &Needed) -> Result<Vec<Piece>> {
@@ -144,11 +166,12 @@ fn pieces(session: &Session, needed: &Needed) -> Result<Vec<Piece>> {
                 continue;
             }
             for embeddings in of_none {
+                // What vouches for them goes first: alone it would tell of a file that is missing.
                 let vouching = embeddings.with_extension("fingerprint.json");
-                pieces.push(Piece::new(&embeddings, "embeddings of a model that is gone")?);
                 if vouching.exists() {
-                    pieces.push(Piece::new(&vouching, "what they were made of")?);
+                    pieces.push(Piece::new(&vouching, "what such embeddings were made of")?);
                 }
+                pieces.push(Piece::new(&embeddings, "embeddings of a model that is gone")?);
             }
         }
     }
@@ -173,10 +196,6 @@ fn remove(path: &Path) -> Result<()> {
         fs::remove_file(path)
     };
     removed.with_context(|| format!("cannot remove `{}`", path.display()))
-}
-
-fn is_model(path: &Path) -> bool {
-    ["model.safetensors", "calibrated.safetensors"].contains(&named(path))
 }
 
 fn is_embeddings(path: &Path) -> bool {

@@ -81,7 +81,7 @@ pub(crate) fn run(
         );
     }
     if common.dry_run {
-        return command::dry_run(common, &flags.embedding, force, progress);
+        return command::dry_run(common, &flags.embedding, None, force, progress);
     }
     let mut session = Session::reading(common, progress)?;
     session.interrupt = Interrupt::install()?;

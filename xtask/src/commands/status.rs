@@ -45,11 +45,32 @@ pub(crate) fn run(
     of_trials(common, flags.trials()?, explain, last, progress)
 }
 
-/// Says what of some trials is stale up to the stage `last`.
+/// Says what of some trials is stale up to the stage `last`. With `--dry-run` it ends at the first that
+/// cannot be run, as the command would.
 pub(super) fn of_trials(
     common: &CommonFlags,
     configs: Vec<Config>,
     explain: bool,
+    last: StageName,
+    progress: &Progress,
+) -> Result<Outcome> {
+    Session::reading(common, progress)?.run(|session| {
+        for config in configs {
+            let trial = Trial::new(session, config)?;
+            match show(common, session, &trial, explain, last)?.refusal {
+                Some(refusal) if common.dry_run => return Err(refusal),
+                Some(refusal) => session.progress.say_even_if_quiet(format!("{refusal:#}")),
+                None => {}
+            }
+        }
+        Ok(Outcome::Done)
+    })
+}
+
+/// The same of the trials of a grid, which goes on after one that cannot be run.
+pub(super) fn of_grid(
+    common: &CommonFlags,
+    configs: Vec<Config>,
     last: StageName,
     progress: &Progress,
 ) -> Result<Outcome> {
@@ -58,18 +79,12 @@ pub(super) fn of_trials(
         let mut refused = 0;
         for config in configs {
             let trial = Trial::new(session, config)?;
-            let outlook = show(common, session, &trial, explain, last)?;
-            match outlook.refusal {
-                // As the command would; of a list of trials it would go on with the others.
-                Some(refusal) if common.dry_run && trials == 1 => return Err(refusal),
-                Some(refusal) => {
-                    refused += 1;
-                    session.progress.say_even_if_quiet(format!("{refusal:#}"));
-                }
-                None => {}
+            if let Some(refusal) = show(common, session, &trial, true, last)?.refusal {
+                refused += 1;
+                session.progress.say_even_if_quiet(format!("{refusal:#}"));
             }
         }
-        if common.dry_run && refused > 0 {
+        if refused > 0 {
             bail!("{refused} of {} would fail", count(trials, "trial"));
         }
         Ok(Outcome::Done)

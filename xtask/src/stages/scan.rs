@@ -1,7 +1,6 @@
 //! The stage `scan`: which songs there are, by whom, and what their files hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -148,38 +147,38 @@ fn hash_songs(session: &Session, root: &Path, songs: Vec<Arc<Song>>) -> Hashed {
     sorted
 }
 
-/// What to say of songs whose files could not be hashed. Of those that are not there it is the line of the
-/// manifest that names them, if one does.
+/// What to say of songs whose files could not be hashed: of those that a manifest names, what a look for
+/// its files would have said.
 fn why_lost(
     source: &CorpusSource,
     lost: &[(Arc<Song>, PipelineError)],
 ) -> Result<Vec<SongProblem>> {
-    let is_missing = |error: &PipelineError| match error {
-        PipelineError::Io { source, .. } => source.kind() == ErrorKind::NotFound,
-        _ => false,
-    };
-    let missing: BTreeSet<&str> =
-        lost.iter().filter(|(_, error)| is_missing(error)).map(|(song, _)| &*song.id).collect();
+    let ids: BTreeSet<&str> = lost.iter().map(|(song, _)| &*song.id).collect();
     let lines = match &source.selection {
-        _ if missing.is_empty() => BTreeMap::new(),
+        _ if ids.is_empty() => BTreeMap::new(),
         Selection::Everything => BTreeMap::new(),
         Selection::Manifest(path) => {
             let text = std::fs::read_to_string(path)
                 .with_context(|| format!("cannot read `{}`", path.display()))?;
-            manifest_lines(&text, &missing)?
+            manifest_lines(&text, &ids)?
         }
         Selection::FreeMusic(profile) => {
             let text = freemusic::profile_manifest(freemusic::TABLE, *profile)?;
-            manifest_lines(&text, &missing)?
+            manifest_lines(&text, &ids)?
         }
     };
-    let told = lost.iter().map(|(song, error)| match lines.get(&*song.id) {
-        Some(&line) => named(&Problem { path: song.path(), kind: ProblemKind::Missing { line } }),
-        None => SongProblem {
-            song: song.id.clone(),
-            reason: error.to_string(),
-            hint: error.hint().map(Into::into),
-        },
+    let told = lost.iter().map(|(song, error)| {
+        let path = song.path();
+        let line = lines.get(&*song.id);
+        let kind = line.and_then(|&line| ProblemKind::of_listed(&source.root.join(&path), line));
+        match kind {
+            Some(kind) => named(&Problem { path, kind }),
+            None => SongProblem {
+                song: song.id.clone(),
+                reason: error.to_string(),
+                hint: error.hint().map(Into::into),
+            },
+        }
     });
     Ok(told.collect())
 }

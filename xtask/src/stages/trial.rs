@@ -492,7 +492,7 @@ impl Trial {
         let (songs, refusal) = songs?;
         let names: Vec<StageName> = last.of_a_run().collect();
         if last > StageName::Split {
-            // Before they ask for it side by side: drawing it takes all threads by itself.
+            // Before they ask for it side by side: all but one would only wait for it.
             split::expected(&self.config, &songs, &self.run);
         }
         let checked: Vec<(Stage, Fingerprint, Freshness)> = names

@@ -30,10 +30,10 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<Outcome> {
     let trial_flags = grid_file::laid_under(flags)?;
-    if common.dry_run {
-        return status::run(common, &trial_flags, true, StageName::Evaluate, progress);
-    }
     let configs = trial_flags.trials()?;
+    if common.dry_run {
+        return status::of_grid(common, configs, StageName::Evaluate, progress);
+    }
     let jobs = usize::from(flags.jobs);
     Session::writing(common, progress)?.run(|session| grid(common, session, &configs, jobs))
 }

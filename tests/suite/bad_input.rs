@@ -6,7 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use crate::checkout::{Checkout, all_files_under};
+use cantus_cache::AlbumFile;
+
+use crate::checkout::{Checkout, all_files_under, files_under};
 
 /// Runs `preprocess` on three good artists and one bad song, and expects it named.
 fn expect_song_named(checkout: &Checkout, song: &str, parts: &[&str]) {
@@ -354,6 +356,58 @@ fn what_a_table_names_and_is_not_there_is_told_with_its_line_until_it_is() {
         let ended = checkout.run(&[&preprocess[..], further].concat()).expect_code(1);
         ended.expect_error(&["none of whose files can be used", "though line 2 of the manifest"]);
     }
+}
+
+#[test]
+fn music_of_which_nothing_can_be_used_fails() {
+    let checkout = Checkout::new();
+    checkout.bytes("Alto/Album/junk.wav", b"no music at all");
+    let ended = checkout.run(&["preprocess", "--corpus", "music"]).expect_code(1);
+    ended.expect_error(&["1 song could not be used", "no song of `", "can be used"]);
+    fs::create_dir_all(checkout.path().join("none")).unwrap();
+    let ended = checkout.run(&["predict", "none", "--weights", "bundled", "--json"]).expect_code(1);
+    let row = &ended.json()[0];
+    assert_eq!(
+        (&row["path"], &row["error"]),
+        (&"none".into(), &"there is no music in this folder".into())
+    );
+    ended.expect_error(&["there is no music in `none`"]);
+}
+
+#[test]
+fn what_a_repair_cannot_make_as_it_was_is_made_as_the_music_is_now() {
+    let checkout = Checkout::with_music();
+    checkout.quick("train", &[]).expect_code(0);
+    // The list of the last scan, which saves time only.
+    for list in files_under(&checkout.path().join("data/cache"), "json") {
+        let is_fingerprint = list.to_str().unwrap().ends_with(".fingerprint.json");
+        if list.parent().unwrap().ends_with("scan") && !is_fingerprint {
+            fs::write(list, b"[]").unwrap();
+        }
+    }
+    checkout.run(&["verify"]).expect_code(1).expect_error(&["1 damaged piece"]);
+    checkout.run(&["verify", "--repair"]).expect_code(0);
+    checkout.run(&["verify"]).expect_code(0);
+    // The spectrogram of a song that is gone, of which no stage makes another.
+    fs::remove_file(checkout.music("Alto/Album 1/Song 1.wav")).unwrap();
+    checkout.quick("preprocess", &[]).expect_code(0);
+    let is_album_1 = |path: &PathBuf| {
+        let path = path.to_str().unwrap();
+        path.contains("Alto") && path.contains("Album-1")
+    };
+    let album = checkout.spectrogram_files().into_iter().find(is_album_1).unwrap();
+    let mut bytes = fs::read(&album).unwrap();
+    let within_first = bytes.len() / 4;
+    bytes[within_first] ^= 1;
+    fs::write(&album, bytes).unwrap();
+    let ended = checkout.run(&["verify", "--json"]).expect_code(1);
+    assert_eq!(ended.json()[0]["damaged"][0]["song"], "Alto/Album 1/Song 1.wav");
+    let ended = checkout.run(&["verify", "--repair"]);
+    checkout.run(&["verify"]).expect_code(0);
+    assert!(ended.err.contains("no longer what it was made of"), "{}", ended.err);
+    let album = AlbumFile::open(album).unwrap();
+    let songs: Vec<&str> = album.songs().iter().map(|song| song.id.as_str()).collect();
+    assert_eq!(songs, ["Alto/Album 1/Song 2.wav"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use cantus_pipeline::PipelineError;
 
 use crate::corpus_source::Selection;
+use crate::data_folder::DataFolder;
 use crate::errors::bad_usage;
 use crate::stages::train;
 use crate::stages::trial::Trial;
@@ -15,9 +16,35 @@ use crate::stages::trial::Trial;
 /// file that it leads to, so that the link stays.
 ///
 /// # Errors
-/// Where something stands there that must not be replaced: a folder, a pipe, a device, or a link into a
-/// folder that is not there.
-pub(crate) fn place(path: &Path) -> Result<PathBuf> {
+/// Where something stands there that must not be replaced: a folder, a pipe, a device, a link into a
+/// folder that is not there, or something that the stages made in the data folder.
+pub(crate) fn place(path: &Path, data: &DataFolder) -> Result<PathBuf> {
+    let place = unlinked(path)?;
+    if is_of_stages(&place, data) {
+        return bad_usage(format!(
+            "`{}` belongs to the data folder, whose files vouch for each other\n\n\
+             hint: name another file",
+            place.display()
+        ));
+    }
+    Ok(place)
+}
+
+/// All of the caches and the lock; in the folders of runs what is there and is no result that a user asks for
+/// by itself.
+fn is_of_stages(place: &Path, data: &DataFolder) -> bool {
+    let (Some(place), Ok(root)) = (resolved(place), data.root().canonicalize()) else {
+        return false;
+    };
+    let Ok(within) = place.strip_prefix(root) else { return false };
+    let is_asked_for = place.extension().is_some_and(|kind| kind == "onnx" || kind == "svg")
+        || place.file_name().is_some_and(|name| name == "calibrated.safetensors");
+    within.starts_with("cache")
+        || within == Path::new(".cantus-lock")
+        || (within.starts_with("runs") && place.exists() && !is_asked_for)
+}
+
+fn unlinked(path: &Path) -> Result<PathBuf> {
     // What cannot be looked at, most often since it is not there, is left to the writing.
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(path.to_owned()) };
     if found.is_symlink()
@@ -57,13 +84,16 @@ pub(crate) fn refuse_own_input(place: &Path, input: &Path) -> Result<()> {
     }
 }
 
-/// Refuses a result that would take the place of anything that a trial is made from: its model, the weights
-/// that it begins with, its table of songs, or one of the songs.
+/// Refuses a result that would take the place of anything that a trial is made from: its model, the file
+/// with its settings, the weights that it begins with, its table of songs, or one of the songs.
 ///
 /// # Errors
 /// Bad usage, where it would.
-pub(crate) fn refuse_inputs_of(trial: &Trial, place: &Path) -> Result<()> {
+pub(crate) fn refuse_inputs_of(trial: &Trial, config: Option<&Path>, place: &Path) -> Result<()> {
     refuse_own_input(place, &train::model_path(&trial.run))?;
+    if let Some(config) = config {
+        refuse_own_input(place, config)?;
+    }
     if let Some(from) = &trial.config.from {
         refuse_own_input(place, from)?;
     }
@@ -124,6 +154,8 @@ mod tests {
         symlink("file", &link).unwrap();
         symlink("nowhere/at all", &lost).unwrap();
         symlink("new", &early).unwrap();
+        let data = DataFolder::new(root.join("data"));
+        let place = |path: &Path| place(path, &data);
         assert_eq!(place(&new).unwrap(), new);
         assert_eq!(place(&file).unwrap(), file);
         assert_eq!(place(&link).unwrap(), file);
@@ -134,6 +166,28 @@ mod tests {
         }
         let said = place(&lost).unwrap_err().to_string();
         assert!(said.starts_with("cannot write through the link"), "{said}");
+    }
+
+    #[test]
+    fn what_stages_made_is_no_place_for_results() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = DataFolder::new(folder.path());
+        let run = data.run("music", "run");
+        fs::create_dir_all(&run).unwrap();
+        fs::create_dir_all(data.cache("music")).unwrap();
+        for name in ["split.tsv", "model.onnx", "calibrated.safetensors", "timeline.svg"] {
+            fs::write(run.join(name), b"made").unwrap();
+        }
+        let refused =
+            [run.join("split.tsv"), data.cache("new.svg"), folder.path().join(".cantus-lock")];
+        for path in refused {
+            let said = place(&path, &data).unwrap_err().to_string();
+            assert!(said.contains("belongs to the data folder"), "{said}");
+        }
+        for name in ["new.onnx", "model.onnx", "calibrated.safetensors", "timeline.svg"] {
+            place(&run.join(name), &data).unwrap();
+        }
+        place(&folder.path().join("models.onnx"), &data).unwrap();
     }
 
     #[test]

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::cli::{CalibrateFlags, CommonFlags};
 use crate::commands::{print, print_json, status};
+use crate::data_folder::DataFolder;
 use crate::errors::bad_usage;
 use crate::named_output;
 use crate::outcome::Outcome;
@@ -77,13 +78,15 @@ pub(crate) fn run(
     if config.shuffle_labels {
         return bad_usage("names dealt by lot are nobody's: there is nothing to calibrate");
     }
-    let out = flags.out.as_deref().map(named_output::place).transpose()?;
+    let data = DataFolder::new(&common.data);
+    let out = flags.out.as_deref().map(|out| named_output::place(out, &data)).transpose()?;
+    let stated = flags.trial.corpus.config.as_deref();
     let groups = usize::from(flags.groups);
     if common.dry_run {
         return Session::reading(common, progress)?.run(|session| {
             let trial = Trial::new(session, config)?;
             if let Some(out) = &out {
-                named_output::refuse_inputs_of(&trial, out)?;
+                named_output::refuse_inputs_of(&trial, stated, out)?;
             }
             let outlook = status::show(common, session, &trial, true, StageName::Train)?;
             // Before all songs are decoded nobody knows how many artists there are.
@@ -101,7 +104,7 @@ pub(crate) fn run(
     Session::writing(without_force, progress)?.run(|session| {
         let trial = Trial::new(session, config)?;
         if let Some(out) = &out {
-            named_output::refuse_inputs_of(&trial, out)?;
+            named_output::refuse_inputs_of(&trial, stated, out)?;
         }
         let Some(calibrated) = calibrate(session, &trial, groups, out)? else {
             return Ok(session.interrupted());

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::cli::{CommonFlags, EmbedFlags, EmbeddingFlags};
 use crate::commands::{print, print_json, status};
+use crate::data_folder::DataFolder;
 use crate::named_output;
 use crate::outcome::Outcome;
 use crate::progress::Progress;
@@ -58,8 +59,9 @@ pub(crate) fn run(
 ) -> Result<Outcome> {
     let force = common.force;
     let common = &without_force(common);
+    let data = DataFolder::new(&common.data);
+    let out = flags.out.as_deref().map(|out| named_output::place(out, &data)).transpose()?;
     if common.dry_run {
-        let out = flags.out.as_deref().map(named_output::place).transpose()?;
         let outcome = dry_run(common, &flags.embedding, out.as_deref(), force, progress)?;
         if let Some(out) = out {
             progress.say(format!("then a copy of it in {}", out.display()));
@@ -67,11 +69,10 @@ pub(crate) fn run(
         return Ok(outcome);
     }
     let started = Instant::now();
-    let out = flags.out.as_deref().map(named_output::place).transpose()?;
     Session::writing(common, progress)?.run(|session| {
         let (trial, model) = find(session, &flags.embedding)?;
         if let Some(out) = &out {
-            refuse_inputs(out, &trial, &model)?;
+            refuse_inputs(out, &flags.embedding, &trial, &model)?;
         }
         let Some(embedded) = embed::bring_up_to_date(session, &trial, &model, force)? else {
             return Ok(session.interrupted());
@@ -86,9 +87,14 @@ pub(crate) fn run(
 }
 
 /// Refuses a file that the embeddings are made from.
-fn refuse_inputs(out: &Path, trial: &Trial, model: &HearingModel) -> Result<()> {
+fn refuse_inputs(
+    out: &Path,
+    flags: &EmbeddingFlags,
+    trial: &Trial,
+    model: &HearingModel,
+) -> Result<()> {
     named_output::refuse_own_input(out, &model.path)?;
-    named_output::refuse_inputs_of(trial, out)
+    named_output::refuse_inputs_of(trial, flags.corpus.config.as_deref(), out)
 }
 
 /// What `--force` makes anew are the embeddings, and not all spectrograms.
@@ -114,7 +120,7 @@ pub(super) fn dry_run(
     Session::reading(common, progress)?.run(|session| {
         let (trial, model) = find(session, flags)?;
         if let Some(out) = out {
-            refuse_inputs(out, &trial, &model)?;
+            refuse_inputs(out, flags, &trial, &model)?;
         }
         let (outlook, file) = embed::outlook(session, &trial, &model, force)?;
         if common.json {

@@ -46,7 +46,8 @@ pub(crate) fn run(
     progress: &Progress,
 ) -> Result<Outcome> {
     let to = flags.onnx.as_ref().and_then(Option::as_deref);
-    let to = to.map(named_output::place).transpose()?;
+    let data = DataFolder::new(&common.data);
+    let to = to.map(|to| named_output::place(to, &data)).transpose()?;
     let to = to.as_deref();
     // What `--force` makes anew is the file, and not a training of hours.
     let common = &CommonFlags { force: false, ..common.clone() };
@@ -63,9 +64,10 @@ pub(crate) fn run(
                  hint: name the file to write, as in `--onnx artists.onnx`",
             );
         }
-        let weights = weights::named(given, &DataFolder::new(&common.data))?;
+        let weights = weights::named(given, &data)?;
         let file = target(&weights, to);
         named_output::refuse_own_input(&file, &weights)?;
+        let model = ModelFile::read(&weights)?;
         if common.dry_run {
             let wanted =
                 Wanted { file: file.display().to_string(), weights: weights.display().to_string() };
@@ -77,7 +79,7 @@ pub(crate) fn run(
             return Ok(Outcome::Done);
         }
         // Nothing else is made of it, so no training has to be waited for.
-        export(common, &ModelFile::read(&weights)?, &weights, &file)?;
+        export(common, &model, &weights, &file)?;
         return Ok(Outcome::Done);
     }
     let configs = flags.trial.trials()?;
@@ -88,20 +90,23 @@ pub(crate) fn run(
             configs.len()
         ));
     }
+    let stated = flags.trial.corpus.config.as_deref();
     if common.dry_run {
         for config in configs.clone() {
             let trial = Trial::new(&Session::reading(common, progress)?, config)?;
-            named_output::refuse_inputs_of(&trial, &target(&train::model_path(&trial.run), to))?;
+            let file = target(&train::model_path(&trial.run), to);
+            named_output::refuse_inputs_of(&trial, stated, &file)?;
         }
         return status::of_trials(common, configs, true, StageName::Train, progress);
     }
-    Session::writing(common, progress)?.run(|session| trials(common, session, configs, to))
+    Session::writing(common, progress)?.run(|session| trials(common, session, configs, stated, to))
 }
 
 fn trials(
     common: &CommonFlags,
     session: &Session,
     configs: Vec<Config>,
+    stated: Option<&Path>,
     to: Option<&Path>,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::Done;
@@ -109,7 +114,7 @@ fn trials(
         let trial = Trial::new(session, config)?;
         let weights = train::model_path(&trial.run);
         let file = target(&weights, to);
-        named_output::refuse_inputs_of(&trial, &file)?;
+        named_output::refuse_inputs_of(&trial, stated, &file)?;
         outcome = outcome.and(trial.bring_up_to_date(session, StageName::Train)?.outcome);
         if outcome == Outcome::Interrupted {
             return Ok(session.interrupted());

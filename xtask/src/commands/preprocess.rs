@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 
 use crate::cli::CommonFlags;
@@ -66,6 +66,9 @@ pub(crate) fn run(
         )?;
         if outcome == Outcome::Interrupted {
             return Ok(session.interrupted());
+        }
+        if stored.songs == 0 {
+            bail!("no song of `{}` can be used", trial.source.root.display());
         }
         Ok(outcome)
     })

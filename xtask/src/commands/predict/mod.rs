@@ -41,7 +41,8 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
             "`--svg` draws the timeline of one recording\n\nhint: name a single file",
         );
     }
-    let svg = flags.svg.as_deref().map(named_output::place).transpose()?;
+    let svg =
+        flags.svg.as_deref().map(|svg| named_output::place(svg, &session.data)).transpose()?;
     let model = weights::find(flags.weights.as_deref(), session)?;
     if let (Some(svg), Asked::One(recording)) = (&svg, &asked) {
         for input in [recording, &model] {
@@ -54,7 +55,10 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
                 std::fs::metadata(path).with_context(|| format!("`{}`", path.display()))?;
                 std::slice::from_ref(path)
             }
-            Asked::Many { files, .. } => files,
+            Asked::Many { files, .. } => {
+                recordings::refuse_none(&flags.recordings, files)?;
+                files
+            }
         };
         if common.json {
             print_json(&Wanted::new(&model, files))?;
@@ -79,7 +83,11 @@ fn predict(common: &CommonFlags, flags: &PredictFlags, session: &Session) -> Res
     let asking = Asking { session, identifier, model };
     match asked {
         Asked::One(path) => asking.about_one(common, flags, &path, svg.as_deref()),
-        Asked::Many { files, unusable } => asking.about_many(common, &files, &unusable),
+        Asked::Many { files, unusable } => {
+            let outcome = asking.about_many(common, &files, &unusable)?;
+            recordings::refuse_none(&flags.recordings, &files)?;
+            Ok(outcome)
+        }
     }
 }
 

@@ -35,7 +35,6 @@ pub(super) fn find(named: &[PathBuf], session: &Session) -> Result<Asked> {
         ..ScanOptions::default()
     };
     let (mut files, mut unusable) = (Vec::new(), Vec::new());
-    let by_extension = format!("files are found by their extensions: {}", EXTENSIONS.join(", "));
     for path in named {
         if !path.is_dir() {
             files.push(path.clone());
@@ -47,19 +46,28 @@ pub(super) fn find(named: &[PathBuf], session: &Session) -> Result<Asked> {
             unusable.push(SongProblem {
                 song: path.display().to_string(),
                 reason: "there is no music in this folder".to_owned(),
-                hint: Some(by_extension.clone()),
+                hint: Some(by_extension()),
             });
         }
         unusable.extend(list.problems.into_iter().map(|problem| SongProblem {
             song: path.join(&problem.path).display().to_string(),
             reason: problem.kind.to_string(),
-            hint: None,
+            hint: Some(problem.hint().to_owned()),
         }));
     }
     unusable.iter().cloned().for_each(|problem| session.add_unusable(problem));
+    Ok(Asked::Many { files, unusable })
+}
+
+/// Refuses folders in all of which there is no music.
+pub(super) fn refuse_none(named: &[PathBuf], files: &[PathBuf]) -> Result<()> {
     if files.is_empty() {
         let named: Vec<String> = named.iter().map(|path| format!("`{}`", path.display())).collect();
-        bail!("there is no music in {}\n\nhint: {by_extension}", named.join(", "));
+        bail!("there is no music in {}\n\nhint: {}", named.join(", "), by_extension());
     }
-    Ok(Asked::Many { files, unusable })
+    Ok(())
+}
+
+fn by_extension() -> String {
+    format!("files are found by their extensions: {}", EXTENSIONS.join(", "))
 }

@@ -77,7 +77,10 @@ pub(crate) fn run(
         }
         if is_to_repair {
             for finding in &left {
-                session.progress.say_even_if_quiet(format!("still damaged: {finding}"));
+                let command = finding.left_to(session);
+                let again = command.map(|command| format!("; {command} makes it again"));
+                let again = again.unwrap_or_default();
+                session.progress.say_even_if_quiet(format!("still damaged: {finding}{again}"));
             }
             let mut taken_away = 0;
             for finding in &look.findings {
@@ -91,11 +94,11 @@ pub(crate) fn run(
             }
             let unmended = left.len() + taken_away;
             if unmended > 0 {
-                let hint = if left.is_empty() {
+                let hint = if left.iter().all(|finding| finding.left_to(session).is_some()) {
                     "the commands named above make them again, with the flags that they had"
                 } else {
                     "no run says what it was made by: the command that made it, such as `cargo xtask \
-                     preprocess` with its flags, makes just that anew"
+                     preprocess` with its flags, makes just that anew; with `--force`, where the song itself is gone"
                 };
                 bail!(
                     "{} could not be repaired\n\nhint: {hint}",

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use cantus_cache::{AlbumFile, SongInfo};
 use cantus_pipeline::{Reason, Verdict};
 
 use crate::commands::calibrate;
@@ -88,6 +89,42 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
             }
         }
     }
+    if outcome != Outcome::Interrupted {
+        outcome = outcome.and(take_away_what_is_left(session, look)?);
+    }
+    Ok(outcome)
+}
+
+/// Takes away the albums of which a song is still damaged after the runs of their spectrograms were brought
+/// up to date: its file is gone, so no stage writes the album without it. The others are decoded again.
+fn take_away_what_is_left(session: &Session, look: &Look) -> Result<Outcome> {
+    let is_left = |finding: &Finding| {
+        let album = AlbumFile::open(&finding.path).ok()?;
+        let is_it = |stored: &SongInfo| Some(&stored.id) == finding.song.as_ref();
+        let position = album.songs().iter().position(is_it)?;
+        album.read_mel(position).err()
+    };
+    let mut left: BTreeMap<&Path, BTreeSet<&Path>> = BTreeMap::new();
+    for finding in &look.findings {
+        if let Cure::Forget { store, .. } = &finding.cure
+            && is_left(finding).is_some()
+        {
+            left.entry(store).or_default().insert(&finding.path);
+        }
+    }
+    let mut outcome = Outcome::Done;
+    if left.is_empty() {
+        return Ok(outcome);
+    }
+    for run in ended(&session.data.runs())?.into_keys() {
+        let Ok(trial) = trial(session, &run) else { continue };
+        let store = trial.spectrograms(session)?.0;
+        for album in left.remove(store.folder()).unwrap_or_default() {
+            remove(album)?;
+            // One run of these spectrograms is enough.
+            outcome = outcome.and(trial.bring_up_to_date(session, StageName::Preprocess)?.outcome);
+        }
+    }
     Ok(outcome)
 }
 
@@ -132,7 +169,13 @@ fn trial(session: &Session, run: &Path) -> Result<Trial> {
 
 fn cure(song: Option<&str>, path: &Path, cure: &Cure) -> Result<()> {
     match cure {
-        Cure::Remove => remove(path),
+        Cure::Remove => {
+            // The last scan only saves time: nothing need miss it.
+            if path.parent().is_some_and(|folder| named(folder) == "scan") {
+                remove(&path.with_extension("fingerprint.json"))?;
+            }
+            remove(path)
+        }
         Cure::Forget { store, file } => {
             let mut index = Index::load(store);
             index.look_at_any(store, file);

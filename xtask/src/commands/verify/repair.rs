@@ -96,7 +96,8 @@ pub(super) fn repair(session: &Session, look: &Look) -> Result<Outcome> {
 }
 
 /// Takes away the albums of which a song is still damaged after the runs of their spectrograms were brought
-/// up to date: its file is gone, so no stage writes the album without it. The others are decoded again.
+/// up to date: its file is gone, or no run has it, so no stage writes the album anew. The others are decoded
+/// again.
 fn take_away_what_is_left(session: &Session, look: &Look) -> Result<Outcome> {
     let is_left = |finding: &Finding| {
         let album = AlbumFile::open(&finding.path).ok()?;
